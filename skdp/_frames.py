@@ -1,0 +1,465 @@
+"""The only dataframe boundary: in, out, select, replace, factorise, missing values.
+
+Every step works on a narwhals ``DataFrame`` that `read` makes of whatever it was given (pandas, polars, an array) and
+`write` turns back. Columns travel between the two as NumPy arrays (numbers, masks, codes) or Arrow arrays (text), by
+position and never by index alignment; frames are never changed in place.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from numbers import Number
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from sklearn.utils.validation import check_array
+
+from skdp._checks import check_unique_names
+
+TEXT = pd.StringDtype(na_value=np.nan)  # pandas' own `str`
+
+
+@dataclass(frozen=True)
+class Categories:
+    """A categorical column as codes into labels.
+
+    Parameters
+    ----------
+    codes : ndarray of int of shape (n_rows,)
+        Positions in `labels`; -1 is missing.
+    labels : sequence of str
+        The categories, in order.
+    ordered : bool, default=True
+        Whether the order of the labels means something.
+    """
+
+    codes: np.ndarray
+    labels: tuple
+    ordered: bool = True
+
+
+def is_frame(X: Any) -> bool:
+    """Whether `X` is a dataframe in memory that narwhals knows."""
+    if isinstance(X, pd.DataFrame | np.ndarray):  # narwhals needs 20 µs to tell
+        return isinstance(X, pd.DataFrame)
+    return isinstance(nw.from_native(X, eager_only=True, pass_through=True), nw.DataFrame)
+
+
+def read(X: Any, *, min_rows: int = 0) -> nw.DataFrame:
+    """Return `X` as a narwhals frame; an array or list of lists gets the columns ``x0, x1, …``.
+
+    Parameters
+    ----------
+    X : dataframe, or array-like of shape (n_rows, n_columns)
+        Read without being copied or changed.
+    min_rows : int, default=0
+        The fewest rows that an array may have; frames may be empty.
+
+    Raises
+    ------
+    ValueError
+        If `X` is not two-dimensional, is complex, or has two columns of one name.
+    TypeError
+        If `X` is a sparse matrix, a series or a lazy frame.
+    """
+    frame = nw.from_native(X, eager_only=True, pass_through=True)
+    if isinstance(frame, nw.DataFrame):
+        check_unique_names(frame.columns)
+        return frame
+    if isinstance(nw.from_native(X, pass_through=True, allow_series=True), nw.LazyFrame):
+        raise TypeError("A lazy frame was given; call its collect() first.")
+    array = check_array(X, dtype=None, ensure_all_finite=False, ensure_min_samples=min_rows)
+    return nw.from_native(pd.DataFrame(array, columns=[f"x{i}" for i in range(array.shape[1])], copy=False))
+
+
+def write(frame: nw.DataFrame, like: Any, container: str = "default") -> Any:
+    """Return `frame` in the container of `like`, or the one that scikit-learn's ``set_output`` asks for."""
+    if container == "pandas":
+        return _to_pandas(frame)
+    if container == "polars":
+        return _to_polars(frame)
+    return frame.to_native() if is_frame(like) else to_array(frame)
+
+
+def to_array(frame: nw.DataFrame) -> np.ndarray:
+    """Return the frame as one array: numbers where every column is one, objects otherwise.
+
+    An ordered category is its rank, since arrays of numbers are what estimators behind take.
+    """
+    table = _to_pandas(frame)
+    ordered = [name for name, dtype in table.dtypes.items() if getattr(dtype, "ordered", False)]
+    table = table.assign(**{name: table[name].cat.codes.astype(float).where(table[name].notna()) for name in ordered})
+    if all(pd.api.types.is_numeric_dtype(dtype) for dtype in table.dtypes):
+        missing = any(pd.api.types.is_extension_array_dtype(dtype) for dtype in table.dtypes)
+        return table.to_numpy(dtype=np.float64, na_value=np.nan) if missing else table.to_numpy()
+    return table.to_numpy(dtype=object, na_value=np.nan)
+
+
+def _to_pandas(frame: nw.DataFrame) -> pd.DataFrame:
+    """Return a pandas frame; text becomes `str`, enumerations ordered categories, integers with gaps stay integers."""
+    if frame.implementation.is_pandas():
+        return frame.to_native()
+    if not frame.columns:
+        return pd.DataFrame(index=pd.RangeIndex(len(frame)))
+    table = frame.to_arrow()
+    columns = {name: _from_arrow(one_chunk(table[name])) for name in table.column_names}
+    for name, dtype in frame.schema.items():
+        if dtype == nw.Enum:
+            columns[name] = pd.Categorical(columns[name], categories=list(dtype.categories), ordered=True)
+    return pd.DataFrame(columns)
+
+
+def _to_polars(frame: nw.DataFrame) -> Any:
+    """Return a polars frame; ordered categories become enumerations, columns of mixed objects are spelled out."""
+    if not frame.implementation.is_pandas():
+        return frame.to_polars()
+    mixed = {
+        column: texts(frame, column)
+        for column in columns_of_kind(frame, "other")
+        if _is_object(frame.get_column(column))
+    }
+    table = nw.from_native(assign(frame, mixed).to_polars())
+    levels = {column: dtype.categories for column, dtype in frame.schema.items() if dtype == nw.Enum}
+    casts = [nw.col(column).cast(nw.String).cast(nw.Enum(values)) for column, values in levels.items()]
+    return table.with_columns(*casts).to_native()
+
+
+def one_chunk(values: pa.Array | pa.ChunkedArray) -> pa.Array:
+    return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+
+
+def _from_arrow(values: pa.Array) -> Any:
+    """Return what pandas calls the column that Arrow calls `values`."""
+    kind = values.type
+    if pa.types.is_dictionary(kind) and is_text(kind.value_type):
+        return _decoded_text(values)
+    if is_text(kind):
+        return _pandas_text(values)
+    if pa.types.is_integer(kind) and values.null_count:
+        return pd.arrays.ArrowExtensionArray(values).astype("Int64")
+    if pa.types.is_boolean(kind) and values.null_count:
+        return pd.arrays.ArrowExtensionArray(values).astype("boolean")
+    if pa.types.is_date(kind):
+        return values.cast(pa.timestamp("s")).to_pandas().to_numpy()
+    if pa.types.is_timestamp(kind) and kind.tz:
+        return values.to_pandas().array
+    return values.to_pandas().to_numpy()
+
+
+def is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+
+
+def _decoded_text(values: pa.DictionaryArray) -> Any:
+    return _pandas_text(values.dictionary.cast(pa.large_string()).take(values.indices))
+
+
+def _pandas_text(values: pa.Array) -> Any:
+    return pd.array(values.cast(pa.large_string()), dtype=TEXT)
+
+
+# Reading columns
+
+
+def kind(frame: nw.DataFrame, column: str) -> str:
+    """Return the kind of a column: ``"number"``, ``"boolean"``, ``"text"``, ``"category"``, ``"date"`` or ``"other"``.
+
+    An ``object`` column is what all of its values are, missing ones left out. narwhals looks at its first hundred rows
+    only, so pandas, which looks at each, is asked.
+    """
+    dtype = frame.schema[column]
+    if _is_object(frame.get_column(column)):
+        inferred = pd.api.types.infer_dtype(frame.get_column(column).to_native(), skipna=True)
+        return {
+            "string": "text", "empty": "text", "boolean": "boolean", "integer": "number", "floating": "number",
+            "decimal": "number", "mixed-integer-float": "number", "date": "date", "datetime": "date",
+        }.get(inferred, "other")  # fmt: skip
+    if dtype.is_numeric():
+        return "number"
+    if dtype in (nw.Categorical, nw.Enum):
+        return "category"
+    if dtype in (nw.Date, nw.Datetime):
+        return "date"
+    return {nw.String: "text", nw.Boolean: "boolean"}.get(type(dtype), "other")
+
+
+def _is_object(series: nw.Series) -> bool:
+    return series.implementation.is_pandas() and series.to_native().dtype == object
+
+
+def columns_of_kind(frame: nw.DataFrame, *kinds: str) -> list[str]:
+    """Return the columns of any of `kinds`, in the order of the table."""
+    return [column for column in frame.columns if kind(frame, column) in kinds]
+
+
+def has_numbers(frame: nw.DataFrame, column: str) -> bool:
+    """Whether a column that is of no one kind has numbers among its values."""
+    types = set(map(type, frame.get_column(column).drop_nulls().to_list()))
+    return any(issubclass(one, Number) and one is not bool for one in types)
+
+
+def missing(frame: nw.DataFrame, column: str) -> np.ndarray:
+    """Return where a column is missing: null, NaN, NaT or None alike, whatever the library."""
+    series = frame.get_column(column)
+    absent = series.is_null()
+    if series.dtype.is_float():
+        absent = absent | series.is_nan().fill_null(True)
+    return np.array(absent.to_numpy(), dtype=bool)
+
+
+def numbers(frame: nw.DataFrame, column: str) -> np.ndarray:
+    """Return a numeric column as float64, missing values as NaN; it may be a view of the frame, not to be written to.
+
+    Raises
+    ------
+    ValueError
+        If the column holds anything but numbers; the message names the column, how many values, and the cure.
+    """
+    series = frame.get_column(column)
+    if series.dtype.is_numeric() and not series.dtype == nw.Decimal:
+        if frame.implementation.is_pandas():
+            native = series.to_native()
+            if isinstance(native.dtype, np.dtype):
+                return native.to_numpy(dtype=np.float64)  # naming a value for gaps would copy it
+            return native.to_numpy(dtype=np.float64, na_value=np.nan)
+        return np.asarray(series.cast(nw.Float64).to_numpy(), dtype=np.float64)
+    if kind(frame, column) not in ("number", "text", "other"):
+        raise ValueError(f"Column {column!r} holds {kind(frame, column)} values where numbers are needed.")
+    values = pd.Series(series.to_list(), dtype=object)
+    parsed = pd.to_numeric(values.where(~values.map(lambda value: isinstance(value, str))), errors="coerce")
+    bad = int((parsed.isna() & values.notna()).sum())
+    if bad:
+        raise ValueError(
+            f"Column {column!r} holds {bad} value{'s' * (bad > 1)} that {'are' if bad > 1 else 'is'} not a number; "
+            f"convert the column first, for instance with pandas.to_numeric(..., errors='coerce')."
+        )
+    return parsed.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def texts(frame: nw.DataFrame, column: str) -> pa.Array:
+    """Return a column as Arrow text, one array; values that are no text (numbers, dates) are spelled out."""
+    series = frame.get_column(column)
+    if _is_object(series):
+        try:
+            return pc.cast(pa.array(series.to_native(), from_pandas=True), pa.large_string())
+        except (pa.ArrowInvalid, pa.ArrowTypeError):  # mixed
+            spelled = series.to_native().astype("str").mask(missing(frame, column))
+            return pa.array(spelled, pa.large_string(), from_pandas=True)
+    if series.dtype == nw.Boolean or series.dtype.is_numeric() or series.dtype.is_temporal():
+        series = series.cast(nw.String)
+    return pc.cast(one_chunk(series.to_arrow()), pa.large_string())
+
+
+def arrow_column(frame: nw.DataFrame, column: str) -> pa.Array:
+    """Return a column as one Arrow array; columns of mixed objects are spelled out."""
+    if kind(frame, column) in ("text", "other"):
+        return texts(frame, column)
+    return one_chunk(frame.get_column(column).to_arrow())
+
+
+def arrow_table(X: Any) -> dict[str, pa.Array]:
+    """Return a frame as Arrow columns to be written to a file; days (datetime64[s] in pandas) are dates again."""
+    frame = read(X)
+    columns = {column: arrow_column(frame, column) for column in frame.columns}
+    return {
+        name: values.cast(pa.date32()) if values.type == pa.timestamp("s") else values
+        for name, values in columns.items()
+    }
+
+
+def dates(frame: nw.DataFrame, column: str) -> np.ndarray:
+    """Return a column of dates as ``datetime64[D]``, missing values as NaT.
+
+    Raises
+    ------
+    ValueError
+        If the column holds no dates.
+    """
+    if kind(frame, column) != "date":
+        raise ValueError(f"Column {column!r} holds {kind(frame, column)} values where dates are needed.")
+    series = frame.get_column(column)
+    if _is_object(series):
+        return np.array(series.to_list(), dtype="datetime64[D]")
+    seconds = pc.cast(one_chunk(series.to_arrow()), pa.timestamp("s"), safe=False)
+    return seconds.to_numpy(zero_copy_only=False).astype("datetime64[D]")
+
+
+# Replacing columns and rows
+
+
+def assign(frame: nw.DataFrame, columns: Mapping[str, Any], *, order: Iterable[str] | None = None) -> nw.DataFrame:
+    """Return the frame with `columns` replaced in place, or appended where new, by position.
+
+    Parameters
+    ----------
+    columns : mapping of str to array
+        NumPy or Arrow arrays, `Categories`, or whatever the frame's library takes, of ``len(frame)`` values.
+    order : iterable of str, optional
+        The columns of the result; by default those of the frame, then the new ones.
+    """
+    names = list(order) if order is not None else list(dict.fromkeys([*frame.columns, *columns]))
+    if frame.implementation.is_pandas():
+        native = frame.to_native()
+        index = native.index
+        new = {name: pandas_series(values, index) for name, values in columns.items()}
+        # new columns are this frame's alone; others may be views of the caller's array, which pandas does not know of
+        parts = {name: new[name] if name in new else native[name].copy() for name in names}
+        labels = pd.Index(names, dtype=_label_dtype(names))
+        return nw.from_native(pd.DataFrame(parts, index=index, columns=labels, copy=False))
+    new = {name: _native_series(name, values, frame) for name, values in columns.items()}
+    return nw.from_native(frame.to_native()).with_columns(*new.values()).select(names) if new else frame.select(names)
+
+
+def build(columns: Mapping[str, Any], like: nw.DataFrame) -> nw.DataFrame:
+    """Return a new frame of `columns`, in the library of `like`, with a fresh index."""
+    if like.implementation.is_pandas():
+        names = list(columns)
+        parts = {name: pd.Series(_pandas_values(values), copy=False) for name, values in columns.items()}
+        return nw.from_native(pd.DataFrame(parts, columns=pd.Index(names, dtype=_label_dtype(names))))
+    series = [_native_series(name, values, like) for name, values in columns.items()]
+    return nw.from_dict({one.name: one for one in series}, backend=like.implementation)
+
+
+def pandas_series(values: Any, index: pd.Index | None = None) -> pd.Series:
+    """Return an array as a pandas Series."""
+    # left to itself, pandas makes `str` of objects that are all text
+    dtype = object if isinstance(values, nw.Series) and _is_object(values) else None
+    return pd.Series(_pandas_values(values), index=index, dtype=dtype, copy=False)
+
+
+def pandas_frame(columns: Mapping[str, Any], size: int) -> pd.DataFrame:
+    """Return arrays as a pandas frame of `size` rows."""
+    return pd.DataFrame({name: _pandas_values(values) for name, values in columns.items()}, index=range(size))
+
+
+def _label_dtype(names: list) -> Any:
+    return None if all(isinstance(name, str) for name in names) and names else object
+
+
+def _pandas_values(values: Any) -> Any:
+    if isinstance(values, Categories):
+        return pd.Categorical.from_codes(values.codes, categories=list(values.labels), ordered=values.ordered)
+    if isinstance(values, pa.Array | pa.ChunkedArray):
+        return _from_arrow(one_chunk(values))
+    if isinstance(values, nw.Series):
+        return values.to_pandas().array
+    if isinstance(values, np.ndarray) and values.dtype == "datetime64[D]":
+        return values.astype("datetime64[s]")
+    return values
+
+
+def _native_series(name: str, values: Any, like: nw.DataFrame) -> nw.Series:
+    """Return a series of the library of `like` (not pandas)."""
+    if isinstance(values, nw.Series):
+        return values.alias(name)
+    if isinstance(values, Categories):
+        labels = list(values.labels)
+        # -1, the code of a missing value, finds the last entry
+        return nw.new_series(name, [*labels, None], nw.Enum(labels), backend=like.implementation)[values.codes]
+    if isinstance(values, np.ndarray) and values.dtype.kind == "f":
+        values = pa.array(values, from_pandas=True)
+    elif isinstance(values, np.ndarray) and values.dtype.kind == "U":
+        values = pa.array(values.tolist(), pa.large_string())
+    elif not isinstance(values, pa.Array | pa.ChunkedArray):
+        values = pa.array(values, from_pandas=True)
+    if pa.types.is_dictionary(values.type):
+        values = pc.cast(values, pa.large_string())
+    return nw.from_arrow(pa.table({name: values}), backend=like.implementation)[name]
+
+
+def blank(frame: nw.DataFrame, cells: Mapping[str, np.ndarray]) -> nw.DataFrame:
+    """Return the frame with the cells where `cells` is True made missing, dtypes kept where they can hold a gap."""
+    return assign(
+        frame, {column: _blanked(frame.get_column(column), where) for column, where in cells.items() if where.any()}
+    )
+
+
+def _blanked(series: nw.Series, where: np.ndarray) -> nw.Series:
+    if series.implementation.is_pandas():
+        native = series.to_native()
+        return nw.from_native(native.mask(pd.Series(where, index=native.index)), series_only=True)
+    flags = nw.from_dict({"where": where}, backend=series.implementation)["where"]
+    return series.zip_with(~flags, nw.new_series("", [None] * len(series), series.dtype, backend=series.implementation))
+
+
+def filled(frame: nw.DataFrame, column: str, where: np.ndarray, values: Any) -> nw.Series:
+    """Return a column with `values` in the cells where `where` is True, for `assign`.
+
+    The column keeps its dtype where that can hold the values: a categorical is widened by new categories, integers
+    become floats where fractions come in. `values` (``where.sum()`` of them) are a NumPy or Arrow array.
+    """
+    series = frame.get_column(column)
+    if not where.any():
+        return series
+    if _is_object(series):
+        objects = series.to_native().to_numpy(copy=True)
+        objects[where] = np.array(values.to_pylist(), dtype=object) if isinstance(values, pa.Array) else values
+        return nw.from_native(pd.Series(objects, dtype=object), series_only=True)
+    spread = values.take(np.maximum(np.cumsum(where) - 1, 0))
+    if frame.implementation.is_pandas():
+        return _filled_pandas(series.to_native().reset_index(drop=True), where, pandas_series(spread))
+    return _filled_native(series, where, _native_series(column, spread, frame))
+
+
+def _filled_pandas(old: pd.Series, where: np.ndarray, new: pd.Series) -> nw.Series:
+    if isinstance(old.dtype, pd.CategoricalDtype):
+        old = old.cat.add_categories(new[where & ~new.isin(old.cat.categories)].unique())
+    elif pd.api.types.is_integer_dtype(old.dtype) and not _fits(new, getattr(old.dtype, "numpy_dtype", old.dtype)):
+        wide = "float64" if pd.api.types.is_float_dtype(new.dtype) else "int64"
+        masked = wide.capitalize() if pd.api.types.is_extension_array_dtype(old.dtype) else wide
+        old = old.astype(f"{wide}[pyarrow]" if isinstance(old.dtype, pd.ArrowDtype) else masked)
+    elif isinstance(old.dtype, pd.DatetimeTZDtype):
+        new = new.dt.tz_localize(old.dt.tz) if new.dt.tz is None else new.astype(old.dtype)
+    return nw.from_native(old.mask(pd.Series(where), new), series_only=True)
+
+
+def _filled_native(old: nw.Series, where: np.ndarray, new: nw.Series) -> nw.Series:
+    if old.dtype == nw.Unknown:
+        old = old.cast(new.dtype)
+    elif old.dtype.is_integer() and not _fits(new, np.dtype(str(old.dtype).lower())):
+        old = old.cast(new.dtype)
+    elif old.dtype == nw.Enum:
+        categories = old.dtype.categories
+        more = [value for value in new.filter(where.tolist()).unique().to_list() if value not in categories]
+        old = old.cast(nw.String).cast(nw.Enum([*categories, *more])) if more else old
+    flags = nw.from_dict({"where": where}, backend=old.implementation)["where"]
+    return new.cast(old.dtype).zip_with(flags, old)
+
+
+def _fits(new: Any, dtype: np.dtype) -> bool:
+    """Whether the numbers in a series fit an integer dtype."""
+    bounds = np.iinfo(dtype)
+    return np.asarray(new).dtype.kind in "iu" and bounds.min <= new.min() and new.max() <= bounds.max
+
+
+def filter_rows(frame: nw.DataFrame, keep: np.ndarray) -> nw.DataFrame:
+    """Return the rows where `keep` is True, with their own index labels."""
+    return frame if keep.all() else frame.filter(keep.tolist())
+
+
+def take_rows(frame: nw.DataFrame, rows: np.ndarray) -> nw.DataFrame:
+    """Return the rows at positions `rows`, repeats included, with a fresh index."""
+    if frame.implementation.is_pandas():
+        return nw.from_native(frame.to_native().take(rows).reset_index(drop=True))
+    return frame[rows]
+
+
+def drop_columns(frame: nw.DataFrame, columns: Iterable[str]) -> nw.DataFrame:
+    """Return the frame without `columns`."""
+    gone = set(columns)
+    return frame.select(*(nw.col(column) for column in frame.columns if column not in gone))
+
+
+def cut(y: Any, keep: np.ndarray) -> Any:
+    """Return the entries of `y` (series, array or list) where `keep` is True, in the container of `y`."""
+    series = nw.from_native(y, allow_series=True, eager_only=True, pass_through=True)
+    if isinstance(series, nw.Series | nw.DataFrame):
+        if series.implementation.is_pandas():
+            return y.loc[keep]
+        return series.filter(keep.tolist()).to_native()
+    if isinstance(y, np.ndarray):
+        return y[keep]
+    return [value for value, kept in zip(y, keep, strict=True) if kept]

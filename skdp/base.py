@@ -1,0 +1,226 @@
+"""What every step shares: reading and writing tables, and the one rule about rows.
+
+`fit_transform` releases this table; `transform` serves rows, and keeps every one of them.
+"""
+
+from typing import Any
+
+import numpy as np
+from sklearn import get_config
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from skdp import _frames
+from skdp._checks import check_columns, check_option, check_unique_names
+
+
+class PrivacyTransformer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """Base of every step: a table goes in, the same kind of table comes out.
+
+    A subclass writes `_fit(frame)` and `_transform(frame)` for a narwhals frame, and `_columns_out(columns)` where it
+    adds or leaves out columns. pandas, polars and NumPy in, the same out; ``set_output`` decides otherwise.
+    """
+
+    def fit(self, X, y=None):
+        """Check the parameters and learn from `X` what the step has to learn.
+
+        Parameters
+        ----------
+        X : dataframe or array-like of shape (n_rows, n_columns)
+            The table.
+        y : array-like of shape (n_rows,), default=None
+            Ignored; accepted so that the step works in a Pipeline.
+
+        Returns
+        -------
+        self : object
+            The fitted step.
+        """
+        self._fit(self._read(X, reset=True))
+        return self
+
+    def transform(self, X):
+        """Return the table with this step done to it; every row is kept.
+
+        Parameters
+        ----------
+        X : dataframe or array-like of shape (n_rows, n_columns)
+            The table, with the columns seen by `fit`.
+
+        Returns
+        -------
+        X_out : same container as `X`, of shape (n_rows, n_columns_out)
+            The transformed table.
+        """
+        check_is_fitted(self)
+        return self._write(self._transform(self._read(X)), X)
+
+    def get_feature_names_out(self, input_features=None):
+        """Return the names of the columns that `transform` puts out.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Must agree with the columns seen by `fit`; those are used by default.
+
+        Returns
+        -------
+        feature_names_out : ndarray of str
+            Names, in order.
+        """
+        columns = super().get_feature_names_out(input_features)
+        return np.asarray(self._columns_out(list(columns)), dtype=object)
+
+    def _fit(self, frame):
+        """Check parameters, learn; most steps learn nothing."""
+
+    def _transform(self, frame):
+        return frame
+
+    def _columns_out(self, columns: list) -> list:
+        return columns
+
+    def _read(self, X: Any, *, reset: bool = False):
+        """Return `X` as a frame, its columns checked against (or, with `reset`, remembered by) the step."""
+        if _frames.is_frame(X):
+            check_unique_names(X.columns)
+        frame = _frames.read(X, min_rows=int(reset))
+        validate_data(self, X if _frames.is_frame(X) else frame.to_numpy(), reset=reset, skip_check_array=True)
+        return frame
+
+    def _write(self, frame, like: Any):
+        # scikit-learn converts too, but after us and by way of `object`: integers with gaps and categories are lost
+        own = vars(self).get("_sklearn_output_config", {}).get("transform")
+        return _frames.write(frame, like, own or get_config()["transform_output"])
+
+    def _chosen(self, frame, *kinds: str) -> list:
+        """Return the columns to work on: those of `columns`, or all of the given kinds."""
+        if self.columns is None:
+            return _frames.columns_of_kind(frame, *kinds)
+        return check_columns(self, "columns", self.columns, frame.columns)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.allow_nan = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+class RowDropperMixin(TransformerMixin):
+    """The one rule about rows, for a step that finds rows which must not be released.
+
+    A subclass writes `_flagged(frame)`, the cells at fault as a mapping of column to mask, and has the parameters
+    `action` and `drop_at`. With ``action="drop"`` a row with any such cell goes when a table is released
+    (`fit_transform`, `fit_resample`), and stays when rows are served (`transform`), unless ``drop_at="always"``. With
+    ``action="mask"`` the cells become missing and every row stays.
+    """
+
+    _actions = ("drop", "mask")
+
+    def keep_mask(self, X):
+        """Return which rows may be released.
+
+        Parameters
+        ----------
+        X : dataframe or array-like of shape (n_rows, n_columns)
+            The table, with the columns seen by `fit`.
+
+        Returns
+        -------
+        keep : ndarray of bool of shape (n_rows,)
+            False for a row at fault.
+        """
+        check_is_fitted(self)
+        return self._keep(self._read(X))
+
+    def fit_transform(self, X, y=None):
+        """Fit, and return the table as it may be released: rows at fault gone or masked.
+
+        Parameters
+        ----------
+        X : dataframe or array-like of shape (n_rows, n_columns)
+            The table.
+        y : array-like of shape (n_rows,), default=None
+            Given by a Pipeline with a predictor. It cannot be cut here.
+
+        Returns
+        -------
+        X_out : same container as `X`, of shape (n_rows_kept, n_columns_out)
+            The released table.
+
+        Raises
+        ------
+        ValueError
+            If `y` is given and rows would go: X and y would no longer match.
+        """
+        frame = self._fit_and_read(X, y)
+        keep = self._keep(frame) if self.action == "drop" else None
+        if keep is not None and y is not None and not keep.all():
+            raise ValueError(
+                f"{type(self).__name__} would drop {int((~keep).sum())} of {len(keep)} rows, which would no longer "
+                "match y. Call fit_resample(X, y), which cuts both, or set action='mask', which keeps every row."
+            )
+        return self._write(self._released(frame, keep), X)
+
+    def fit_resample(self, X, y=None):
+        """Fit, and cut the rows at fault from `X` and `y` together (imbalanced-learn's protocol).
+
+        Parameters
+        ----------
+        X : dataframe or array-like of shape (n_rows, n_columns)
+            The table.
+        y : array-like of shape (n_rows,), default=None
+            The target.
+
+        Returns
+        -------
+        X_out : same container as `X`, of shape (n_rows_kept, n_columns_out)
+            The released table.
+        y_out : same container as `y`, of shape (n_rows_kept,)
+            Its target; only where `y` was given.
+        """
+        frame = self._fit_and_read(X, y)
+        keep = self._keep(frame) if self.action == "drop" else np.ones(len(frame), dtype=bool)
+        released = self._write(self._released(frame, keep), X)
+        return released if y is None else (released, _frames.cut(y, keep))
+
+    def transform(self, X):
+        """Return the table with this step done to it; every row is kept unless ``drop_at="always"``.
+
+        Parameters
+        ----------
+        X : dataframe or array-like of shape (n_rows, n_columns)
+            The table, with the columns seen by `fit`.
+
+        Returns
+        -------
+        X_out : same container as `X`, of shape (n_rows, n_columns_out)
+            The transformed table.
+        """
+        check_is_fitted(self)
+        frame = self._read(X)
+        keep = self._keep(frame) if self.action == "drop" and self.drop_at == "always" else None
+        return self._write(self._released(frame, keep), X)
+
+    def _check_rows(self):
+        check_option(self, "action", self.action, self._actions)
+        check_option(self, "drop_at", self.drop_at, ("fit", "always"))
+
+    def _fit_and_read(self, X, y):
+        self.fit(X, y)
+        return self._read(X)
+
+    def _keep(self, frame) -> np.ndarray:
+        keep = np.ones(len(frame), dtype=bool)
+        for flags in self._flagged(frame).values():
+            keep &= ~flags
+        return keep
+
+    def _released(self, frame, keep):
+        """Return the frame cut to `keep` (or with cells masked), then transformed."""
+        if keep is not None:
+            frame = _frames.filter_rows(frame, keep)
+        elif self.action == "mask":
+            frame = _frames.blank(frame, self._flagged(frame))
+        return self._transform(frame)

@@ -1,0 +1,194 @@
+"""The dataframe boundary: whatever library, the same values in and out, by position."""
+
+import narwhals as nw
+import numpy as np
+import pandas as pd
+import polars as pl
+import pyarrow as pa
+import pytest
+from conftest import values as rows
+from scipy import sparse
+
+from skdp import _frames, _levels
+from skdp._frames import Categories
+
+KINDS = {
+    "age": "number", "income": "number", "visits": "number", "city": "text", "group": "category", "member": "boolean",
+    "joined": "date",
+}  # fmt: skip
+
+
+def test_kinds_agree_in_every_library(table):
+    frame = _frames.read(table)
+    kinds = {name: _frames.kind(frame, name) for name in frame.columns}
+    assert {**kinds, "group": "category"} == KINDS
+    assert kinds["group"] in ("category", "text")
+
+
+def test_missing_is_null_nan_and_none_alike(table):
+    frame = _frames.read(table)
+    assert np.flatnonzero(_frames.missing(frame, "age")).tolist() == [2, 10]
+    assert np.flatnonzero(_frames.missing(frame, "income")).tolist() == [3, 9]
+    assert np.flatnonzero(_frames.missing(frame, "city")).tolist() == [2]
+    assert np.flatnonzero(_frames.missing(frame, "joined")).tolist() == [5]
+    assert not _frames.missing(frame, "member").any()
+
+
+def test_nan_in_a_polars_column_is_missing():
+    frame = _frames.read(pl.DataFrame({"x": [1.0, None, float("nan")]}))
+    assert _frames.missing(frame, "x").tolist() == [False, True, True]
+
+
+def test_numbers_are_float64_with_nan(table):
+    ages = _frames.numbers(_frames.read(table), "age")
+    assert ages.dtype == np.float64
+    np.testing.assert_array_equal(ages[:4], [23, 35, np.nan, 41])
+
+
+@pytest.mark.parametrize("column", ["city", "group", "member", "joined"])
+def test_numbers_refuse_anything_else_and_name_the_column(table, column):
+    with pytest.raises(ValueError, match=f"Column '{column}' holds") as error:
+        _frames.numbers(_frames.read(table), column)
+    assert not any(word in str(error.value) for word in ("Oslo", "Lima", "2020"))
+
+
+def test_text_among_numbers_is_counted_not_shown():
+    table = pd.DataFrame({"TownSize": [1, "#NULL!", 3, None, "#NULL!"]}, dtype=object)
+    with pytest.raises(ValueError, match="'TownSize' holds 2 values that are not a number") as error:
+        _frames.numbers(_frames.read(table), "TownSize")
+    assert "#NULL!" not in str(error.value)
+    assert "to_numeric" in str(error.value)
+
+
+def test_object_columns_are_judged_by_all_their_values_not_the_first_hundred():
+    late = pd.Series([1.0] * 500 + ["x"], dtype=object)
+    frame = _frames.read(pd.DataFrame({"late": late}))
+    assert _frames.kind(frame, "late") == "other"
+    with pytest.raises(ValueError, match="1 value that is not a number"):
+        _frames.numbers(frame, "late")
+
+
+def test_texts_are_arrow_strings_with_nulls(table):
+    cities = _frames.texts(_frames.read(table), "city")
+    assert cities.type == pa.large_string()
+    assert cities.to_pylist()[:4] == ["Oslo", "Lima", None, "Lima"]
+    assert _frames.texts(_frames.read(table), "group").to_pylist()[:4] == ["a", "b", "a", None]
+
+
+def test_dates_are_days(table):
+    days = _frames.dates(_frames.read(table), "joined")
+    assert days.dtype == "datetime64[D]"
+    assert str(days[1]) == "2020-01-02"
+    assert np.isnat(days[5])
+
+
+def test_a_missing_value_is_a_group_of_its_own(table):
+    codes, size = _levels.factorise(_frames.read(table), ["group"])
+    assert size == 4
+    assert codes[3] not in np.delete(codes, 3)
+    codes, size = _levels.factorise(_frames.read(table), ["group", "city"])
+    assert len(codes) == 12
+    assert size == len(set(codes)) == 9
+
+
+def test_reading_and_writing_changes_nothing(table):
+    back = _frames.write(_frames.read(table), table)
+    assert type(back) is type(table)
+    assert rows(back) == rows(table)
+
+
+def test_assign_replaces_in_place_and_appends_by_position(table):
+    frame = _frames.read(table)
+    new = _frames.assign(frame, {"visits": np.arange(12)[::-1], "extra": pa.array([f"v{i}" for i in range(12)])})
+    assert new.columns == [*frame.columns, "extra"]
+    assert rows(new.to_native())["visits"] == list(range(12))[::-1]
+    assert rows(new.to_native())["extra"][3] == "v3"
+    assert rows(table)["visits"] == list(range(12))
+    if isinstance(table, pd.DataFrame):
+        assert new.to_native().index.equals(table.index)
+
+
+def test_categories_become_the_library_s_own(table):
+    codes = np.array([0, 1, -1, 1] * 3, dtype=np.int8)
+    new = _frames.assign(_frames.read(table), {"age": Categories(codes, ("low", "high"))})
+    assert new.schema["age"] == nw.Enum(["low", "high"])
+    assert rows(new.to_native())["age"][:4] == ["low", "high", None, "high"]
+
+
+def test_blank_makes_cells_missing_and_keeps_the_rest(table):
+    where = np.zeros(12, dtype=bool)
+    where[[0, 7]] = True
+    frame = _frames.read(table)
+    blanked = _frames.blank(frame, dict.fromkeys(frame.columns, where))
+    before, after = rows(table), rows(blanked.to_native())
+    for name in frame.columns:
+        assert after[name][0] is None and after[name][7] is None
+        assert after[name][1:7] == before[name][1:7]
+
+
+def test_rows_are_filtered_with_their_index_and_taken_with_a_fresh_one(table):
+    frame = _frames.read(table)
+    kept = _frames.filter_rows(frame, np.arange(12) % 2 == 0)
+    assert rows(kept.to_native())["visits"] == [0, 2, 4, 6, 8, 10]
+    taken = _frames.take_rows(frame, np.array([3, 3, 0]))
+    assert rows(taken.to_native())["visits"] == [3, 3, 0]
+    if isinstance(table, pd.DataFrame):
+        assert kept.to_native().index.tolist() == table.index[::2].tolist()
+        assert taken.to_native().index.tolist() == [0, 1, 2]
+
+
+def test_either_container_can_be_asked_for(table):
+    for container, kind in (("pandas", pd.DataFrame), ("polars", pl.DataFrame)):
+        other = _frames.write(_frames.read(table), table, container)
+        assert isinstance(other, kind)
+        assert [str(value) for value in rows(other)["city"]] == [str(value) for value in rows(table)["city"]]
+        assert rows(other)["visits"] == rows(table)["visits"]
+
+
+def test_gaps_and_order_survive_the_way_from_polars_to_pandas():
+    table = pl.DataFrame({"n": [1, None], "b": [True, None], "e": pl.Series(["u", None], dtype=pl.Enum(["v", "u"]))})
+    converted = _frames.write(_frames.read(table), table, "pandas")
+    assert [str(dtype) for dtype in converted.dtypes] == ["Int64", "boolean", "category"]
+    assert converted["e"].cat.ordered
+    assert converted["e"].cat.categories.tolist() == ["v", "u"]
+
+
+def test_mixed_objects_are_spelled_out_on_the_way_to_polars():
+    converted = _frames.write(
+        _frames.read(pd.DataFrame({"m": pd.Series([1, "x", None], dtype=object)})), None, "polars"
+    )
+    assert converted["m"].to_list() == ["1", "x", None]
+
+
+def test_an_array_gets_column_names_and_comes_back_as_an_array():
+    array = np.array([[1.0, 2.0], [3.0, np.nan]])
+    frame = _frames.read(array)
+    assert frame.columns == ["x0", "x1"]
+    np.testing.assert_array_equal(_frames.write(frame, array), array)
+    text = _frames.write(_frames.assign(frame, {"x0": pa.array(["a", None])}), array)
+    assert text.dtype == object
+    assert text[0].tolist() == ["a", 2.0]
+
+
+@pytest.mark.parametrize(
+    ("X", "error"),
+    [
+        (np.zeros(3), ValueError),
+        (np.array([[1j]]), ValueError),
+        (sparse.csr_array(np.eye(2)), TypeError),
+        (pl.DataFrame({"a": [1]}).lazy(), TypeError),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), ValueError),
+    ],
+    ids=["one dimension", "complex", "sparse", "lazy", "doubled column"],
+)
+def test_what_is_no_table_is_refused(X, error):
+    with pytest.raises(error):
+        _frames.read(X)
+
+
+@pytest.mark.parametrize("make", [list, np.array, pd.Series, pl.Series], ids=["list", "numpy", "pandas", "polars"])
+def test_y_is_cut_in_its_own_container(make):
+    y = make([0, 1, 2, 3])
+    kept = _frames.cut(y, np.array([True, False, True, False]))
+    assert type(kept) is type(y)
+    assert list(kept) == [0, 2]
