@@ -1,0 +1,1 @@
+"""Benchmarks: each claim beside the command that measures it, peers in the same run."""
