@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from skdp import _frames
 from skdp._addresses import PARTS, UNDELIVERABLE, is_undeliverable, split_addresses
 from skdp._checks import check_columns, invalid
-from skdp._faker_titles import strip_titles
+from skdp._faker_titles import strip_titles, title_patterns
 from skdp.base import PrivacyTransformer, RowDropperMixin
 
 _MALE = frozenset(
@@ -140,6 +140,14 @@ class PIICleaner(RowDropperMixin, PrivacyTransformer):
         self._check_clashes(frame.columns)
         letters = _letters(frame, self.gender_) if self.gender_ in frame.columns else set()
         self.m_is_female_ = "h" in letters and "f" not in letters
+        self._load_lists()
+
+    def _load_lists(self):
+        """Read titles and first names, once in a process, so that `transform` is quick from its first row."""
+        if self.names_ or self.gender_from is not None:
+            title_patterns()
+        if self.gender_from is not None:
+            _detector()
 
     def _check_drop(self):
         kinds = [self.drop] if isinstance(self.drop, str) else self.drop

@@ -1,0 +1,160 @@
+"""Tables in files: read leniently, written whole or not at all."""
+
+import csv
+import gzip
+import io
+import os
+import stat
+import tempfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from skdp import _arrays, _frames
+from skdp._checks import check_unique_names
+
+ENDINGS = (".csv", ".csv.gz", ".parquet")
+FORMULA = r"^[=+\-@\t\r]"  # what a spreadsheet would run: OWASP, "CSV Injection"
+
+
+def ending(path: str | Path) -> str:
+    """Return which of `ENDINGS` a path has.
+
+    Raises
+    ------
+    ValueError
+        If it has none of them.
+    """
+    for one in ENDINGS:
+        if str(path).lower().endswith(one):
+            return one
+    raise ValueError(f"The file {str(path)!r} must end in {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}.")
+
+
+def read_table(path: str | Path) -> pd.DataFrame:
+    """Read a table from CSV (any usual delimiter; UTF-8 with or without BOM, else Latin-1) or Parquet.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    ValueError
+        If it is no table, has a doubled column, or has another ending than `ENDINGS`.
+    """
+    kind = ending(path)
+    data = Path(path).read_bytes()
+    try:
+        if kind == ".parquet":
+            return pd.read_parquet(io.BytesIO(data))
+        text = _decoded(gzip.decompress(data) if kind == ".csv.gz" else data)
+    except (pa.ArrowException, OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"The file {str(path)!r} is broken or no {kind[1:]} file.") from error
+    header = text.lstrip("\r\n").partition("\n")[0].rstrip("\r")
+    if not header.strip():
+        raise ValueError(f"The file {str(path)!r} is empty; its first line must name the columns.")
+    delimiter = max(",;\t|", key=header.count)
+    names = [name.strip() for name in next(csv.reader([header], delimiter=delimiter))]
+    check_unique_names(names)
+    # only an empty cell is missing: "NA" is Namibia
+    return pd.read_csv(
+        io.StringIO(text), sep=delimiter, names=names, header=0, index_col=False, keep_default_na=False,
+        na_values=[""], skipinitialspace=True,
+    )  # fmt: skip
+
+
+def _decoded(data: bytes) -> str:
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[io.BufferedWriter]:
+    """Open a file that takes the place of `path` when the block ends well, and leaves no trace when it does not.
+
+    It is written beside `path` under a temporary name, for the owner's eyes alone, and renamed at the end. Something
+    that is no regular file, such as a device, is written to as it is.
+    """
+    target = Path(os.path.realpath(path))
+    if target.exists() and not stat.S_ISREG(target.stat().st_mode):
+        with open(target, "wb") as file:
+            yield file
+        return
+    handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+class TableWriter:
+    """Writes the parts of one table to an open file, as CSV or Parquet.
+
+    Parameters
+    ----------
+    file : binary file
+        Where to.
+    kind : str
+        One of `ENDINGS`.
+    raw_cells : bool, default=False
+        Whether text cells of a CSV file that a spreadsheet would take for a formula stay as they are; by default they
+        get an apostrophe in front.
+    """
+
+    def __init__(self, file, kind: str, *, raw_cells: bool = False):
+        self.kind = kind
+        self.raw_cells = raw_cells
+        self.file = gzip.GzipFile(fileobj=file, mode="wb", compresslevel=6, mtime=0) if kind == ".csv.gz" else file
+        self.sink = None
+
+    def write(self, table: Any) -> None:
+        """Append a frame."""
+        columns = _frames.arrow_table(table)
+        if self.kind != ".parquet":
+            columns = {name: self._cells(values) for name, values in columns.items()}
+        part = pa.table(columns)
+        if self.sink is None:
+            self.sink = self._open(part.schema)
+        self.sink.write_table(part.cast(self.sink.schema) if self.kind == ".parquet" else part)
+
+    def close(self) -> None:
+        """Finish the file's format; the file itself is left open."""
+        if self.sink is not None:
+            self.sink.close()
+        if self.kind == ".csv.gz":
+            self.file.close()
+
+    def _open(self, schema: pa.Schema):
+        if self.kind == ".parquet":
+            from pyarrow import parquet
+
+            return parquet.ParquetWriter(self.file, schema, compression="zstd")
+        from pyarrow import csv as arrow_csv
+
+        return arrow_csv.CSVWriter(self.file, schema)
+
+    def _cells(self, values: pa.Array) -> pa.Array:
+        """Return a column as CSV can hold it."""
+        values = _arrays.decoded(values)
+        if self.raw_cells or not _frames.is_text(values.type):
+            return values
+        formulas = pc.match_substring_regex(values, FORMULA)
+        if not pc.any(formulas).as_py():
+            return values
+        return pc.if_else(
+            formulas,
+            pc.binary_join_element_wise(pa.scalar("'", values.type), values, pa.scalar("", values.type)),
+            values,
+        )

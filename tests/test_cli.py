@@ -1,0 +1,275 @@
+"""`skdp synthesize`: one line and status 0 when it worked, one line and status 2 when the user can mend it."""
+
+import fcntl
+import gzip
+import os
+import pty
+import resource
+import select
+import signal
+import stat
+import struct
+import subprocess
+import sys
+import termios
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from skdp.cli import main
+from skdp.recipes import travel
+
+REQUEST = "Country,Year,Records\nRUSSIA,2016,4\nMEXICO,2020,7\n"
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "request.csv").write_text(REQUEST)
+    return tmp_path
+
+
+def run(folder, *arguments, request="request.csv", output="people.csv"):
+    return main(["synthesize", str(folder / request), "--output", str(folder / output), *arguments])
+
+
+def fails(capsys, folder, *arguments, **files):
+    """Run, expect status 2 and one line of message, no output file and no temporary one; return the line."""
+    before = sorted(folder.iterdir())
+    assert run(folder, *arguments, **files) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("skdp: ")
+    assert captured.err.count("\n") == 1
+    assert sorted(folder.iterdir()) == before
+    return captured.err
+
+
+@pytest.mark.parametrize("output", ["people.csv", "people.csv.gz", "people.parquet"])
+def test_every_ending(folder, capsys, output):
+    assert run(folder, "--seed", "1", output=output) == 0
+    line = capsys.readouterr().out
+    assert line.startswith("11 records in ")
+    assert line.rstrip().endswith(output)
+    path = folder / output
+    table = pd.read_parquet(path) if output.endswith("parquet") else pd.read_csv(path, dtype={"destination_zip": str})
+    assert table.shape == (11, 22)
+    assert table["destination_zip"].str.len().eq(5).all()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [one.name for one in folder.iterdir() if one.name.endswith(".part")] == []
+
+
+def test_the_table_is_that_of_the_recipe_in_python(folder):
+    run(folder, "--seed", "5", output="people.parquet")
+    written = pd.read_parquet(folder / "people.parquet")
+    made = travel(random_state=5).fit_transform(pd.read_csv(folder / "request.csv"))
+    for column in made:
+        assert [str(value)[:10] for value in written[column]] == [str(value)[:10] for value in made[column]]
+
+
+@pytest.mark.parametrize("output", ["people.csv", "people.csv.gz", "people.parquet"])
+def test_the_same_seed_writes_the_same_bytes(folder, output):
+    run(folder, "--seed", "5", output=output)
+    first = (folder / output).read_bytes()
+    run(folder, "--seed", "5", output=output)
+    assert (folder / output).read_bytes() == first
+    run(folder, "--seed", "6", output=output)
+    assert (folder / output).read_bytes() != first
+
+
+def test_dates_are_dates_in_parquet(folder):
+    import pyarrow.parquet
+
+    run(folder, output="people.parquet")
+    schema = pyarrow.parquet.read_schema(folder / "people.parquet")
+    assert {str(schema.field(name).type) for name in ("departure_date", "arrival_date", "date_of_birth")} == {
+        "date32[day]"
+    }
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\xef\xbb\xbf" + REQUEST.encode(),
+        REQUEST.replace(",", ";").encode(),
+        REQUEST.replace(",", "\t").encode(),
+        REQUEST.replace("\n", "\r\n").encode(),
+        REQUEST.replace("RUSSIA", "CÔTE D'IVOIRE").encode("latin-1"),
+        ("\n" + REQUEST).encode(),
+        REQUEST.replace("RUSSIA", '"KOREA, SOUTH"').encode(),
+        b'"Country","Year","Records"\n"RUSSIA","2016","4"\n"MEXICO",2020,7\n',
+        REQUEST.replace("Country,Year", "Country, Year").encode(),
+    ],
+    ids=["BOM", "semicolons", "tabs", "CR LF", "Latin-1", "blank first line", "quoted", "all quoted", "blanks"],
+)  # fmt: skip
+def test_lenient_reading(folder, data):
+    (folder / "request.csv").write_bytes(data)
+    assert run(folder) == 0
+    assert len(pd.read_csv(folder / "people.csv")) == 11
+
+
+def test_other_request_files(folder):
+    with gzip.open(folder / "request.csv.gz", "wt") as file:
+        file.write(REQUEST)
+    pd.read_csv(folder / "request.csv").to_parquet(folder / "request.parquet")
+    for request in ("request.csv.gz", "request.parquet"):
+        assert run(folder, request=request) == 0
+
+
+def test_latin_1_names_survive(folder):
+    (folder / "request.csv").write_bytes(REQUEST.replace("RUSSIA", "PERÚ").encode("latin-1"))
+    run(folder)
+    assert "PERÚ" in set(pd.read_csv(folder / "people.csv")["place_of_birth"])
+
+
+def test_namibia_s_code_is_not_a_missing_value(folder):
+    (folder / "request.csv").write_text(REQUEST.replace("RUSSIA", "NA"))
+    run(folder)
+    assert "NA" in set(pd.read_csv(folder / "people.csv", keep_default_na=False)["place_of_birth"])
+
+
+def test_an_empty_request_makes_an_empty_table(folder, capsys):
+    (folder / "request.csv").write_text("Country,Year,Records\n")
+    for output in ("people.csv", "people.parquet"):
+        assert run(folder, output=output) == 0
+        assert capsys.readouterr().out.startswith("0 records in ")
+    assert pd.read_csv(folder / "people.csv").shape == (0, 22)
+    assert pd.read_parquet(folder / "people.parquet").shape == (0, 22)
+
+
+def test_a_row_of_zero_records_is_no_error(folder):
+    (folder / "request.csv").write_text(REQUEST + "CHINA,2018,0\n")
+    assert run(folder) == 0
+    assert len(pd.read_csv(folder / "people.csv")) == 11
+
+
+def test_cells_that_look_like_formulas_are_defused_unless_raw(folder):
+    (folder / "request.csv").write_text(
+        "Country,Year,Records\n=cmd(),2016,1\n@x,2016,1\n+x,2016,1\n-x,2016,1\nok,2016,1\n"
+    )
+    run(folder)
+    assert pd.read_csv(folder / "people.csv")["place_of_birth"].tolist() == ["'=cmd()", "'@x", "'+x", "'-x", "ok"]
+    run(folder, "--raw-cells")
+    assert pd.read_csv(folder / "people.csv")["place_of_birth"].tolist() == ["=cmd()", "@x", "+x", "-x", "ok"]
+
+
+@pytest.mark.parametrize(
+    ("request_text", "message"),
+    [
+        ("Country,Year\nA,2016\n", "'Records'"),
+        ("Country,Records\nA,1\n", "'Year'"),
+        ("Year,Records\n2016,1\n", "'Country'"),
+        ("Contry,Year,Records\nA,2016,1\n", "did you mean 'Contry'"),
+        ("Country,Year,Records,Records\nA,2016,1,1\n", "'Records' more than once"),
+        ("Country,Year,Records\nA,2016,-1\n", "below 0"),
+        ("Country,Year,Records\nA,2016,1.5\n", "fractional"),
+        ("Country,Year,Records\nA,2016,\n", "missing"),
+        ("Country,Year,Records\nA,2016,lots\n", "not a number"),
+        ("Country,Year,Records\nA,2016,99999999999999999999\n", "above"),
+        ("Country,Year,Records\nA,20166,1\n", "'Year' must hold a year"),
+        ("Country,Year,Records\nA,,1\n", "'Year' must hold a year"),
+        ("Country,Year,Records\nA,x,1\n", "'Year' must hold a year"),
+        ("", "empty"),
+    ],
+)
+def test_bad_requests(folder, capsys, request_text, message):
+    (folder / "request.csv").write_text(request_text)
+    line = fails(capsys, folder)
+    assert message in line
+    assert "lots" not in line and "20166" not in line
+
+
+def test_bad_files_and_names(folder, capsys):
+    assert "No such file" in fails(capsys, folder, request="nowhere.csv")
+    assert "did you mean 'travel'" in fails(capsys, folder, "--recipe", "travle")
+    assert "must end in .csv, .csv.gz or .parquet" in fails(capsys, folder, output="people.xlsx")
+    assert "does not exist" in fails(capsys, folder, output="nowhere/people.csv")
+    (folder / "folder.csv").mkdir()
+    assert "is a folder" in fails(capsys, folder, output="folder.csv")
+    for name in ("broken.parquet", "broken.csv.gz"):
+        (folder / name).write_text("neither")
+        assert f"{name}' is broken or no" in fails(capsys, folder, request=name)
+    (folder / "cut.csv.gz").write_bytes(gzip.compress(REQUEST.encode())[:-9])
+    assert "is broken" in fails(capsys, folder, request="cut.csv.gz")
+
+
+@pytest.mark.parametrize("seed", ["-1", "x", "1.5"])
+def test_a_bad_seed_is_a_usage_error(folder, capsys, seed):
+    with pytest.raises(SystemExit) as error:
+        run(folder, "--seed", seed)
+    assert error.value.code == 2
+    assert "whole number" in capsys.readouterr().err
+
+
+def test_a_full_device(folder, capsys):
+    (folder / "people.csv").symlink_to("/dev/full")
+    assert "No space left" in fails(capsys, folder)
+
+
+def test_a_disk_that_fills_up_leaves_the_old_file_whole(folder):
+    (folder / "people.csv").write_text("old")
+    (folder / "request.csv").write_text("Country,Year,Records\nMEXICO,2020,5000\n")
+    limit = lambda: (  # noqa: E731
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN), resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+    )  # fmt: skip
+    done = subprocess.run(_command(folder), preexec_fn=limit, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert (folder / "people.csv").read_text() == "old"
+    assert len(list(folder.iterdir())) == 2
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_an_unwritable_folder(folder, capsys):
+    locked = folder / "locked"
+    locked.mkdir(mode=0o500)
+    assert "Permission denied" in fails(capsys, folder, output="locked/people.csv")
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 130)])
+def test_an_interruption_half_way_leaves_the_old_file_whole(folder, number, status):
+    (folder / "people.csv").write_text("old")
+    (folder / "request.csv").write_text("Country,Year,Records\nMEXICO,2020,5000000\n")
+    process = subprocess.Popen(_command(folder), stderr=subprocess.PIPE, text=True)
+    while not list(folder.glob(".people.csv.*.part")):
+        time.sleep(0.05)
+        assert process.poll() is None
+    assert stat.S_IMODE(next(folder.glob(".people.csv.*.part")).stat().st_mode) == 0o600
+    process.send_signal(number)
+    errors = process.communicate(timeout=60)[1]
+    assert process.returncode == status
+    assert errors.strip().splitlines() == ["skdp: interrupted; the output file is as it was"]
+    assert (folder / "people.csv").read_text() == "old"
+    assert len(list(folder.iterdir())) == 2
+
+
+def _command(folder):
+    words = ["synthesize", str(folder / "request.csv"), "--output", str(folder / "people.csv"), "--raw-cells"]
+    return [sys.executable, "-m", "skdp", *words]
+
+
+def test_the_example_request_and_module_entry(folder):
+    words = [sys.executable, "-m", "skdp", "synthesize", str(ROOT / "examples" / "bulk_request.csv")]
+    done = subprocess.run([*words, "--output", str(folder / "p.parquet")], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("2,191 records in ")
+    assert done.stderr == ""
+
+
+def test_help_has_an_example(capsys):
+    with pytest.raises(SystemExit) as done:
+        main(["synthesize", "--help"])
+    assert done.value.code == 0
+    assert "skdp synthesize examples/bulk_request.csv --output people.parquet" in capsys.readouterr().out
+
+
+def test_a_progress_bar_on_a_terminal(folder):
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    done = subprocess.run(_command(folder), stderr=follower, stdout=subprocess.PIPE, text=True)
+    shown = os.read(leader, 65_536).decode() if select.select([leader], [], [], 5)[0] else ""
+    os.close(follower)
+    os.close(leader)
+    assert done.returncode == 0
+    assert "records" in shown and "100%" in shown
