@@ -1,3 +1,9 @@
 """Tables of personal data, made safe to share and to train on, as scikit-learn steps."""
 
+from skdp.binning import IntervalBinner
+from skdp.cleaning import PIICleaner, is_undeliverable
+from skdp.imputation import Conditional, DistributionImputer
+from skdp.specifications import Choice, Copy, Dates, Derived, Fake, FromColumn, Integers
+from skdp.synthesis import FakerSynthesizer
+
 __version__ = "0.1.0"
