@@ -146,15 +146,14 @@ class TableWriter:
         return arrow_csv.CSVWriter(self.file, schema)
 
     def _cells(self, values: pa.Array) -> pa.Array:
-        """Return a column as CSV can hold it."""
+        """Return a column as CSV can hold it; days, which pandas keeps in seconds, without a time."""
         values = _arrays.decoded(values)
+        if values.type == pa.timestamp("s"):
+            return values.cast(pa.date32())
         if self.raw_cells or not _frames.is_text(values.type):
             return values
         formulas = pc.match_substring_regex(values, FORMULA)
         if not pc.any(formulas).as_py():
             return values
-        return pc.if_else(
-            formulas,
-            pc.binary_join_element_wise(pa.scalar("'", values.type), values, pa.scalar("", values.type)),
-            values,
-        )
+        apostrophe, nothing = pa.scalar("'", values.type), pa.scalar("", values.type)
+        return pc.if_else(formulas, pc.binary_join_element_wise(apostrophe, values, nothing), values)
