@@ -139,13 +139,11 @@ def main() -> int:
     imports, job, peak, wall = whole_job(request)
     ratio = loop * records / job
     print(
-        f"\nwhole job, request to Parquet: job {job:.2f} s, process {wall:.2f} s (imports {imports:.2f} s), {peak:.0f} MB"
+        f"\nwhole job, request to Parquet: {job:.2f} s, process {wall:.2f} s (imports {imports:.2f} s), {peak:.0f} MB"
     )
     passed += [
         verdict(f"{wall:.2f} s in one process, imports and all (bar 3 s)", wall <= 3),
-        verdict(
-            f"{loop * records / job:.0f} times Faker's generation alone (bar 20, aim 40)", loop * records / job >= 20
-        ),
+        verdict(f"{ratio:.0f} times Faker's generation alone (bar 20, aim 40)", ratio >= 20),
         verdict(f"peak memory {peak:.0f} MB (bar 700)", peak < 700),
     ]
     if "scaling" not in options.skip:
@@ -154,7 +152,7 @@ def main() -> int:
         from benchmarks import faker_coverage
 
         print("\nall locales × methods")
-        passed.append(faker_coverage.main([]) == 0)
+        passed.append(faker_coverage.main(["--time"]) == 0)
     return int(not all(passed))
 
 

@@ -80,6 +80,8 @@ UNDELIVERABLE = {
         rf"|{_START}[AFD]\.?P\.?O\.?{_APART}\d{{5}}"  # no state: a town called Apo is not written in capitals
     ),
 }
+# What any of these holds, and few other addresses: a test that is quick because it is short
+_SUSPICIOUS = r"(?i:box|apdo|apartado|p\.?o\.?b|[afd]\.?p\.?o|[\s\p{Z},]a[aep][\s\p{Z},])"
 
 
 def is_undeliverable(addresses: Any, kinds: Any = ("po_box", "military")) -> np.ndarray:
@@ -111,8 +113,12 @@ def is_undeliverable(addresses: Any, kinds: Any = ("po_box", "military")) -> np.
     if pa.types.is_dictionary(values.type):
         flags = is_undeliverable(values.dictionary, kinds)
         return pc.fill_null(pa.array(flags).take(values.indices), False).to_numpy(zero_copy_only=False)
-    flags = pc.match_substring_regex(values, "|".join(UNDELIVERABLE[kind] for kind in kinds))
-    return pc.fill_null(flags, False).to_numpy(zero_copy_only=False)
+    flags = pc.fill_null(pc.match_substring_regex(values, _SUSPICIOUS), False).to_numpy(zero_copy_only=False)
+    suspects = values.take(pa.array(np.flatnonzero(flags)))
+    found = pc.match_substring_regex(suspects, "|".join(UNDELIVERABLE[kind] for kind in kinds))
+    flags = np.array(flags)
+    flags[flags] = found.to_numpy(zero_copy_only=False)
+    return flags
 
 
 def _text_array(values: Any) -> pa.Array:

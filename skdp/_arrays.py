@@ -31,6 +31,11 @@ def take(values: Any, rows: np.ndarray) -> Any:
     return values.take(pa.array(rows)) if isinstance(values, pa.Array) else values[rows]
 
 
+def filtered(values: Any, keep: np.ndarray) -> Any:
+    """Return the values where `keep` is True."""
+    return values.filter(pa.array(keep)) if isinstance(values, pa.Array) else values[keep]
+
+
 def concatenate(parts: Sequence[Any]) -> Any:
     """Return arrays end to end; where they are of several types, as the type that holds them all."""
     if len(parts) == 1:

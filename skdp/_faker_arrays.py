@@ -203,7 +203,9 @@ class ColumnFaker:
             function = self._row_function(method)
             self._random.seed(int(run.rng.integers(2**63)))
             count = min(size, SAMPLE) if run.sample else size
-            if size_of((*args, *kwargs.values())) is None:
+            if not args and not kwargs:
+                values = [function() for _ in range(count)]
+            elif size_of((*args, *kwargs.values())) is None:
                 values = [function(*args, **kwargs) for _ in range(count)]
             else:
                 values = [function(*_row(args, row), **_row(kwargs, row)) for row in range(count)]

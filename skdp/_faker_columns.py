@@ -174,10 +174,10 @@ class ObjectColumn(Column):
 
     def __len__(self) -> int:
         lengths = self._lengths()
-        return lengths.pop() if len(lengths) == 1 else len(self.concrete())
+        return lengths.pop() if len(lengths) == 1 else operator.index(self.mapped(len))
 
     def __iter__(self) -> Iterator:
-        if len(self._lengths()) > 1:
+        if len(self._lengths()) > 1 and len(self._used()[1]) <= ROWS_PER_PART:
             return iter(self.concrete())
         return iter([self[position] for position in range(len(self))])
 

@@ -348,9 +348,15 @@ def _filled(literals: list, tokens: tuple, fill: Callable) -> TextColumn:
 
 def placeholders(text: str, symbols: tuple) -> tuple[list[str], tuple]:
     """Return the literals of a format of `numerify` or `lexify`, and the alphabet and length of each run between."""
-    alphabets = dict(symbols)
-    split = re.split("(" + "|".join(re.escape(symbol) + "+" for symbol in alphabets) + ")", text)
-    return split[::2], tuple((alphabets[run[0]], len(run)) for run in split[1::2])
+    alphabets, pattern = _runs(symbols)
+    split = pattern.split(text)
+    return split[::2], tuple([(alphabets[run[0]], len(run)) for run in split[1::2]])
+
+
+@functools.lru_cache(maxsize=256)
+def _runs(symbols: tuple) -> tuple[dict, re.Pattern]:
+    """Return the alphabet of each symbol, and a pattern for runs of one symbol."""
+    return dict(symbols), re.compile("(" + "|".join(re.escape(symbol) + "+" for symbol, _ in symbols) + ")")
 
 
 def random_symbols(token: tuple[tuple[str, ...], int]) -> TextColumn:

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow.compute as pc
 from faker import decode
 from faker.providers import BaseProvider
+from faker.utils import checksums
 from faker.utils import text as faker_text
 
 from skdp import _faker_guard as guard
@@ -160,11 +161,9 @@ def _remainders(words: list[str], alphabet: dict[str, str]) -> tuple[np.ndarray,
 
 
 def israeli_ssn(self):
-    """`ssn.he_IL.Provider.ssn`: its check digit by arithmetic instead of a branch for each digit."""
+    """`ssn.he_IL.Provider.ssn`: without its branch for each digit."""
     number = RANDOM.randrange(111111, 99999999)
-    digits = [number.numbers // 10**place % 10 for place in range(8)]
-    weighed = [(digit * 2 - 9 * (digit > 4)) if place % 2 == 0 else digit for place, digit in enumerate(digits)]
-    return number.padded(8) + NumberColumn(-sum(weighed) % 10).padded(1)
+    return number.padded(8) + (-luhn_checksum(number * 10) % 10).padded(1)
 
 
 def date_time_between_dates(self, datetime_start=None, datetime_end=None, tzinfo=None):
@@ -214,7 +213,19 @@ def unidecode(text):
     return text.by_character(decode.unidecode, "unidecode") if type(text) is TextColumn else decode.unidecode(text)
 
 
-FUNCTIONS = {faker_text.slugify: slugify, decode.unidecode: unidecode}
+def luhn_checksum(number):
+    """`faker.utils.checksums.luhn_checksum`, by arithmetic."""
+    if type(number) is not NumberColumn or number.numbers.dtype.kind != "i" or number.numbers.min() < 0:
+        return rowwise(checksums.luhn_checksum, number)
+    digits = [number.numbers // 10**place % 10 for place in range(len(str(number.numbers.max())))]
+    return NumberColumn(sum(digits[::2]) + sum(2 * digit - 9 * (digit > 4) for digit in digits[1::2])) % 10
+
+
+FUNCTIONS = {
+    checksums.luhn_checksum: luhn_checksum,
+    decode.unidecode: unidecode,
+    faker_text.slugify: slugify,
+}
 
 
 class ColumnPatterns:

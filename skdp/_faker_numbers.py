@@ -73,7 +73,7 @@ class NumberColumn(Column):
         if self.numbers.dtype.kind != "i":
             return None
         low, high = int(self.numbers.min()), int(self.numbers.max())
-        return range(low, high + 1) if high - low < min(LARGEST_PRODUCT, self.size) else None
+        return range(low, high + 1) if high - low < min(4 * LARGEST_PRODUCT, self.size) else None
 
     def integers(self) -> NumberColumn:
         """Return the numbers as `int` makes them."""
@@ -91,7 +91,7 @@ class NumberColumn(Column):
         if span is not None:
             return TextColumn([(_whole_numbers(span), (self.numbers - span[0]).astype(np.int32))], self.size)
         words = Dictionary(arrow=pa.array(self.numbers).cast(pa.large_string()), of_rows=True)
-        return TextColumn([(words, np.arange(self.size, dtype=np.int32))], self.size)
+        return TextColumn([(words, np.arange(self.size, dtype=np.int32))], self.size, self)
 
     def filled(self, width: int) -> TextColumn:
         """Return the numbers with leading zeros where they are narrower."""
@@ -99,7 +99,7 @@ class NumberColumn(Column):
             return self.text()
         if self.numbers.min() >= 0 and self.numbers.max() < 10**width:
             return self.padded(width)
-        return from_rows([format(number, f"0{width}") for number in self.numbers.tolist()])
+        return self.mapped(lambda number: format(number, f"0{width}"))
 
     def padded(self, width: int) -> TextColumn:
         """Return the numbers with leading zeros, all of this width; none may be negative or wider."""

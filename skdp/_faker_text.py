@@ -102,12 +102,14 @@ class TextColumn(Column):
     __class__ = property(lambda self: str)  # for isinstance in provider code
     __hash__ = Column.__hash__
 
-    def __init__(self, pieces: list[Piece], size: int):
+    def __init__(self, pieces: list[Piece], size: int, numbers: Column | None = None):
         self.pieces = pieces
         self.size = size
+        self._numbers = numbers  # which these strings write, as often they are filled with zeros next
 
     def take(self, rows: np.ndarray) -> TextColumn:
-        return TextColumn([(words, None if codes is None else codes[rows]) for words, codes in self.pieces], len(rows))
+        pieces = [(words, None if codes is None else codes[rows]) for words, codes in self.pieces]
+        return TextColumn(pieces, len(rows), None if self._numbers is None else self._numbers.take(rows))
 
     def single(self) -> tuple[Dictionary, np.ndarray]:
         """Return the same strings as one dictionary and codes."""
@@ -178,6 +180,11 @@ class TextColumn(Column):
 
     def translate(self, table) -> TextColumn:
         return self.by_character(lambda value: value.translate(table))
+
+    def zfill(self, width):
+        if self._numbers is None or type(width) is not int:
+            return rowwise(str.zfill, self, width)
+        return self._numbers.filled(width)
 
     def __getattr__(self, name: str) -> Callable:
         if name.startswith("__"):

@@ -148,14 +148,19 @@ class Fake(Specification):
         return _arrays.take(_arrays.concatenate(parts), np.argsort(np.argsort(of_row, kind="stable"), kind="stable"))
 
     def _accepted(self, locale: str, size: int, rng: np.random.Generator) -> Any:
-        """Return values that the predicate accepts."""
+        """Return values that the predicate accepts: the first of those drawn, which keeps them independent."""
         draw = self._faker(locale).column
         values = draw(self.method, size, rng, **self.arguments)
         if self.reject is None or not size:
             return values
-        return redrawn(
-            values, self._rejected, lambda rows: draw(self.method, len(rows), rng, **self.arguments), repr(self)
-        )
+        accepted = [_arrays.filtered(values, ~self._rejected(values))]
+        for _ in range(MAX_ROUNDS):
+            short = size - sum(map(len, accepted))
+            if short <= 0:
+                return _arrays.concatenate(accepted)[:size]
+            values = draw(self.method, short + short // 4 + 32, rng, **self.arguments)
+            accepted.append(_arrays.filtered(values, ~self._rejected(values)))
+        raise ValueError(f"{self!r}: {short} values were still rejected after {MAX_ROUNDS} rounds of drawing again.")
 
     def _rejected(self, values: Any) -> np.ndarray:
         return np.asarray(self.reject(_frames.pandas_series(values)), dtype=bool)
