@@ -94,7 +94,8 @@ def to_array(frame: nw.DataFrame) -> np.ndarray:
     table = table.assign(**{name: table[name].cat.codes.astype(float).where(table[name].notna()) for name in ordered})
     if all(pd.api.types.is_numeric_dtype(dtype) for dtype in table.dtypes):
         missing = any(pd.api.types.is_extension_array_dtype(dtype) for dtype in table.dtypes)
-        return table.to_numpy(dtype=np.float64, na_value=np.nan) if missing else table.to_numpy()
+        array = table.to_numpy(dtype=np.float64, na_value=np.nan) if missing else table.to_numpy()
+        return np.ascontiguousarray(array)  # pandas keeps columns together, arrays keep rows
     return table.to_numpy(dtype=object, na_value=np.nan)
 
 
@@ -229,25 +230,31 @@ def numbers(frame: nw.DataFrame, column: str) -> np.ndarray:
     if kind(frame, column) not in ("number", "text", "other"):
         raise ValueError(f"Column {column!r} holds {kind(frame, column)} values where numbers are needed.")
     values = pd.Series(series.to_list(), dtype=object)
-    parsed = pd.to_numeric(values.where(~values.map(lambda value: isinstance(value, str))), errors="coerce")
-    bad = int((parsed.isna() & values.notna()).sum())
-    if bad:
-        raise ValueError(
-            f"Column {column!r} holds {bad} value{'s' * (bad > 1)} that {'are' if bad > 1 else 'is'} not a number; "
-            f"convert the column first, for instance with pandas.to_numeric(..., errors='coerce')."
+    parsed = pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    strange = int((np.isnan(parsed) & values.notna().to_numpy()).sum())
+    spelled = int(values.map(type).eq(str).sum())
+    if strange or spelled:
+        found = (
+            f"{strange} value{'s' * (strange > 1)} that {'are' if strange > 1 else 'is'} not a number"
+            if strange
+            else f"{spelled} number{'s' * (spelled > 1)} written as text"
         )
-    return parsed.to_numpy(dtype=np.float64, na_value=np.nan)
+        raise ValueError(
+            f"Column {column!r} holds {found}; convert the column first, for instance with "
+            "pandas.to_numeric(..., errors='coerce')."
+        )
+    return parsed
 
 
 def number_rows(frame: nw.DataFrame, columns: list[str]) -> np.ndarray:
     """Return numeric columns as the rows of one float64 array, as `numbers` does each, but in one go where it can."""
-    if frame.implementation.is_pandas():
-        native = frame.to_native()
-        table = native if list(native.columns) == columns else native[columns]
-        if columns and all(isinstance(dtype, np.dtype) and dtype.kind in "iuf" for dtype in table.dtypes):
-            return table.to_numpy(dtype=np.float64).T
-    elif columns and all(dtype.is_integer() or dtype.is_float() for dtype in map(frame.schema.get, columns)):
-        return np.asarray(frame.select(columns).to_numpy(), dtype=np.float64).T
+    table = frame if list(frame.columns) == columns else frame.select(columns)
+    if columns and frame.implementation.is_pandas():
+        native = table.to_native()
+        if all(isinstance(dtype, np.dtype) and dtype.kind in "iuf" for dtype in native.dtypes):
+            return native.to_numpy(dtype=np.float64).T
+    elif columns and all(dtype.is_integer() or dtype.is_float() for dtype in table.schema.values()):
+        return np.asarray(table.to_numpy(), dtype=np.float64).T
     rows = np.empty((len(columns), len(frame)))
     for row, column in zip(rows, columns, strict=True):
         row[:] = numbers(frame, column)
@@ -383,9 +390,8 @@ def _native_series(name: str, values: Any, like: nw.DataFrame) -> nw.Series:
 
 def blank(frame: nw.DataFrame, cells: Mapping[str, np.ndarray]) -> nw.DataFrame:
     """Return the frame with the cells where `cells` is True made missing, dtypes kept where they can hold a gap."""
-    return assign(
-        frame, {column: _blanked(frame.get_column(column), where) for column, where in cells.items() if where.any()}
-    )
+    blanked = {column: _blanked(frame.get_column(column), where) for column, where in cells.items() if where.any()}
+    return assign(frame, blanked) if blanked else frame
 
 
 def _blanked(series: nw.Series, where: np.ndarray) -> nw.Series:

@@ -3,12 +3,13 @@
 `fit_transform` releases this table; `transform` serves rows, and keeps every one of them.
 """
 
+import inspect
 from typing import Any
 
 import numpy as np
 from sklearn import get_config
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from skdp import _frames
 from skdp._checks import check_columns, check_option, check_unique_names
@@ -112,8 +113,8 @@ class RowDropperMixin(TransformerMixin):
 
     A subclass writes `_flagged(frame)`, the cells at fault as a mapping of column to mask, and has the parameters
     `action` and `drop_at`. With ``action="drop"`` a row with any such cell goes when a table is released
-    (`fit_transform`, `fit_resample`), and stays when rows are served (`transform`), unless ``drop_at="always"``. With
-    ``action="mask"`` the cells become missing and every row stays.
+    (`fit_transform`, `fit_resample`, `fit_release`), and stays when rows are served (`transform`), unless
+    ``drop_at="always"``. With ``action="mask"`` the cells become missing and every row stays.
     """
 
     _actions = ("drop", "mask")
@@ -152,16 +153,20 @@ class RowDropperMixin(TransformerMixin):
         Raises
         ------
         ValueError
-            If `y` is given and rows would go: X and y would no longer match.
+            If rows would go and `y` is given, or a ColumnTransformer or FeatureUnion calls: X would no longer match y,
+            or the columns beside it.
         """
-        frame = self._fit_and_read(X, y)
-        keep = self._keep(frame) if self.action == "drop" else None
-        if keep is not None and y is not None and not keep.all():
-            raise ValueError(
-                f"{type(self).__name__} would drop {int((~keep).sum())} of {len(keep)} rows, which would no longer "
-                "match y. Call fit_resample(X, y), which cuts both, or set action='mask', which keeps every row."
-            )
-        return self._write(self._released(frame, keep), X)
+        released, keep = self.fit_release(X, y)
+        if not keep.all():
+            if y is not None:
+                raise ValueError(
+                    f"{type(self).__name__} would drop {int((~keep).sum())} of {len(keep)} rows, which would no longer "
+                    "match y. In a pipeline, use skdp.pipeline.Pipeline in place of scikit-learn's, or wrap this step "
+                    "and the estimator in skdp.pipeline.TrainOnKept; by hand, call fit_resample(X, y), which cuts "
+                    "both; or set action='mask', which keeps every row."
+                )
+            refuse_beside_others(self)
+        return released
 
     def fit_resample(self, X, y=None):
         """Fit, and cut the rows at fault from `X` and `y` together (imbalanced-learn's protocol).
@@ -180,10 +185,33 @@ class RowDropperMixin(TransformerMixin):
         y_out : same container as `y`, of shape (n_rows_kept,)
             Its target; only where `y` was given.
         """
-        frame = self._fit_and_read(X, y)
-        keep = self._keep(frame) if self.action == "drop" else np.ones(len(frame), dtype=bool)
-        released = self._write(self._released(frame, keep), X)
+        released, keep = self.fit_release(X, y)
         return released if y is None else (released, _frames.cut(y, keep))
+
+    def fit_release(self, X, y=None):
+        """Fit, and return the table as it may be released, with which rows it holds.
+
+        Whoever has more to cut than `y` (`skdp.pipeline` cuts weights, too) calls this.
+
+        Parameters
+        ----------
+        X : dataframe or array-like of shape (n_rows, n_columns)
+            The table.
+        y : array-like of shape (n_rows,), default=None
+            The target; only its length is looked at.
+
+        Returns
+        -------
+        X_out : same container as `X`, of shape (n_rows_kept, n_columns_out)
+            The released table.
+        keep : ndarray of bool of shape (n_rows,)
+            Which rows of `X` it holds.
+        """
+        check_consistent_length(X, y)
+        frame = self._read(X, reset=True)
+        self._fit(frame)
+        keep = self._keep(frame) if self.action == "drop" else np.ones(len(frame), dtype=bool)
+        return self._write(self._released(frame, keep), X), keep
 
     def transform(self, X):
         """Return the table with this step done to it; every row is kept unless ``drop_at="always"``.
@@ -207,10 +235,6 @@ class RowDropperMixin(TransformerMixin):
         check_option(self, "action", self.action, self._actions)
         check_option(self, "drop_at", self.drop_at, ("fit", "always"))
 
-    def _fit_and_read(self, X, y):
-        self.fit(X, y)
-        return self._read(X)
-
     def _keep(self, frame) -> np.ndarray:
         keep = np.ones(len(frame), dtype=bool)
         for flags in self._flagged(frame).values():
@@ -218,9 +242,28 @@ class RowDropperMixin(TransformerMixin):
         return keep
 
     def _released(self, frame, keep):
-        """Return the frame cut to `keep` (or with cells masked), then transformed."""
+        """Return the frame cut to `keep` (None keeps every row) or with its cells masked, then transformed."""
         if keep is not None:
             frame = _frames.filter_rows(frame, keep)
-        elif self.action == "mask":
+        if self.action == "mask":
             frame = _frames.blank(frame, self._flagged(frame))
         return self._transform(frame)
+
+
+def refuse_beside_others(owner: object) -> None:
+    """Raise where a ColumnTransformer or FeatureUnion called: it would put a table that lost rows beside whole ones.
+
+    Neither tells its transformers who calls, and neither notices: pandas fills the rows that went with NaN, polars
+    moves the others up beside strangers. Hence the look at the callers; ``message_clsname`` is what scikit-learn hands
+    down to worker processes, too.
+    """
+    frame = inspect.currentframe()
+    while frame := frame.f_back:
+        inside_scikit_learn = frame.f_globals.get("__name__", "").startswith("sklearn.")
+        if inside_scikit_learn and frame.f_locals.get("message_clsname") in ("ColumnTransformer", "FeatureUnion"):
+            composite = frame.f_locals["message_clsname"]
+            raise ValueError(
+                f"{type(owner).__name__} would drop rows inside a {composite}, whose other columns keep them. Put it "
+                f"in front of the {composite} (in a skdp.pipeline.Pipeline), and name the columns to look at in "
+                "'columns'; or set action='mask', which keeps every row."
+            )
