@@ -1,0 +1,517 @@
+r"""Exact samplers and secure randomness: the one choke point through which all noise of skdp flows.
+
+Noise made of floating-point numbers gives its input away (Mironov, *On significance of the least significant bits for
+differential privacy*, CCS 2012; Haney et al., *Precision-based attacks and interval refining*, 2022). Everything here
+is decided in whole numbers: probabilities are irrational, so random bits are compared with rational enclosures of them,
+as many bits as it takes.
+
+**Claim.** `laplace` and `laplace_integers` release each value with pure ε-local differential privacy: for any two
+values x, x′ and any released y, P(y | x) ≤ e^ε P(y | x′). **Proof.**
+
+1. *Grid.* All of this is public: bounds L < U, ε, the step g (a power of two; 1 for integers), D = ⌊U/g⌋ − ⌊L/g⌋ ≥ 1
+   and s = ε/D, kept as a fraction. A value becomes n = ⌊x/g⌋, clamped to ⌊L/g⌋ … ⌊U/g⌋, so |n − n′| ≤ D for any two.
+   In binary64 the division by a power of two is exact, and so are ``floor`` and the clamp; where it overflows or
+   underflows, n is the bound or off by one step, and still within the clamp.
+2. *Geometric variate.* With a = e^(−s), P(G ≥ m) = a^m. In base B = 2^10, G = V₀ + V₁B + … + T B^k, and
+   P(V₀ = v₀, …, T = t) = (1 − a) a^(v₀ + v₁B + … + tB^k) is a product: the digits are independent. Vⱼ is a geometric
+   variate of ratio a^(B^j) cut off at B, and T one that is not cut off. T has no memory: where it reaches 128 (with
+   probability e^(−128 s B^k) < e^(−32)), a fresh T is added to it.
+3. *Sign.* Floats: a fair bit makes Z = G + 1 or −G, so P(Z = z) = (1 − a)/2 · a^(|z − ½| − ½), symmetric about ½, which
+   cancels the floor's bias. Integers: Z = G with probability 1/(1 + a), else −1 − G, so
+   P(Z = z) = (1 − a)/(1 + a) · a^|z|: the two-sided geometric distribution, as of the difference of two G (Ghosh,
+   Roughgarden and Sundararajan, *Universally utility-maximizing privacy mechanisms*, STOC 2009).
+4. *Ratio.* Either way P(Z = z) / P(Z = z′) ≤ e^(s |z − z′|), and every integer has a positive probability. Hence
+   P(n + Z = m) / P(n′ + Z = m) ≤ e^(s |n − n′|) ≤ e^(s D) = e^ε for every integer m.
+5. *Post-processing.* n + Z is clamped to a public window that contains all n, then multiplied by g: exact in binary64,
+   since |n + Z| ≤ 2^52. A G beyond the width of the window leads to its edge whatever n is, so it is not drawn further.
+6. *Exact draws.* An outcome is the number of cumulative probabilities c₁ ≤ c₂ ≤ … that are at most U = 0.b₁b₂b₃…, where
+   the bits are fair and independent. 16 bits decide nearly always; else 48 more, then as many again without limit, and
+   no outcome is returned before integers l, h with l/2^p ≤ c ≤ h/2^p prove it. Such integers come from the Taylor
+   series of e^y with every rounding outwards (`skdp._inversion`). The extra privacy loss is 0.
+7. *Fresh bits.* Every cell takes bits of its own. They are the AES-256-CTR keystream of a key that the operating system
+   gives anew for every call, so what is proved holds against whoever cannot tell AES-256 from fair bits.
+
+`randomized_response` and `bernoulli` are draws of step 6. With `sensitivity`, D is ⌈sensitivity/g⌉ + 1 (for integers,
+the sensitivity) and step 1 holds for values at most that far apart: metric privacy; values d further apart lose at most
+ε d / sensitivity. Seeded keys (`seeded_source`) repeat, for tests; they void the guarantee.
+"""
+
+import hashlib
+import math
+import numbers
+import os
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+
+from skdp._inversion import TOP, WIDTH, Inversion, Source, coin, floor_log2, low_digit, response, sign_of, top_digit
+
+_CHUNK = 1 << 14  # values at a time: what they need stays in the processor's cache
+_LEAST_EPSILON = Fraction(1, 2**20)
+_LEAST_RATE = Fraction(1, 2**42)
+
+
+def laplace(
+    values: np.ndarray,
+    epsilon: Any,
+    lower: Any = None,
+    upper: Any = None,
+    *,
+    sensitivity: Any = None,
+    clip: bool = False,
+    source: Source | None = None,
+) -> np.ndarray:
+    """Release numbers with Laplace noise, on a grid that depends on public parameters only.
+
+    Parameters
+    ----------
+    values : ndarray of float64 of shape (n_values,)
+        NaN stays NaN; ±inf is clamped where there are bounds.
+    epsilon : int, float, Fraction or Decimal
+        Privacy loss for each value, taken exactly; at least 2^-20.
+    lower, upper : int, float, Fraction or Decimal, default=None
+        Public bounds, to which values are clamped.
+    sensitivity : int, float, Fraction or Decimal, default=upper - lower
+        The change of a value that ε is to hide.
+    clip : bool, default=False
+        Clip what is released to the grid points between the bounds.
+    source : Source, default=None
+        Random bits; by default `secure_source`.
+
+    Returns
+    -------
+    released : ndarray of float64 of shape (n_values,)
+        Multiples of ``laplace_grid(...).step``. The noise has the scale (upper - lower) / epsilon.
+
+    Raises
+    ------
+    ValueError
+        If no grid serves the parameters, or, without bounds, if a value is too large for the grid.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> released = laplace(np.array([31.0, 47.5, np.nan]), epsilon=1, lower=0, upper=120)
+    >>> np.isnan(released).tolist()
+    [False, False, True]
+    >>> step = laplace_grid(1, 0, 120).step
+    >>> (released[:2] % step).tolist()
+    [0.0, 0.0]
+    """
+    grid = laplace_grid(epsilon, lower, upper, sensitivity=sensitivity)
+    geometric, source = _geometric(grid.rate), source or secure_source()
+    window, step = grid.window(clip), grid.step
+    released = np.empty(len(values))
+    for start in range(0, len(values), _CHUNK):
+        chunk = released[start : start + _CHUNK]
+        grid.index(values[start : start + _CHUNK], out=chunk)
+        chunk += _fair_two_sided(geometric.draw(len(chunk), grid.width, source), source)
+        np.clip(chunk, *window, out=chunk)
+        chunk *= step
+    return released
+
+
+def laplace_integers(
+    values: np.ndarray,
+    epsilon: Any,
+    lower: Any = None,
+    upper: Any = None,
+    *,
+    sensitivity: Any = None,
+    clip: bool = False,
+    source: Source | None = None,
+) -> np.ndarray:
+    """Release integers with two-sided geometric noise, the Laplace distribution's integer form.
+
+    Parameters are those of `laplace`; `values` are integers below 2^52 in magnitude, of any integer or float dtype,
+    and none is missing.
+
+    Returns
+    -------
+    released : ndarray of int64 of shape (n_values,)
+        The noise has mean 0 and the scale (upper - lower) / epsilon.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> laplace_integers(np.array([3, 4, 5]), epsilon=1, lower=0, upper=9).dtype
+    dtype('int64')
+    """
+    grid = laplace_grid(epsilon, lower, upper, sensitivity=sensitivity, integral=True)
+    geometric, sign, source = _geometric(grid.rate), sign_of(grid.rate), source or secure_source()
+    window = grid.window(clip)
+    released = np.empty(len(values), dtype=np.int64)
+    for start in range(0, len(values), _CHUNK):
+        steps = grid.index(values[start : start + _CHUNK])
+        if np.isnan(steps).any():
+            raise ValueError("Integers must not be missing.")
+        chunk = released[start : start + _CHUNK]
+        chunk[:] = steps
+        chunk += _two_sided(geometric.draw(len(chunk), grid.width, source), sign, source)
+        np.clip(chunk, *window, out=chunk)
+    return released
+
+
+def two_sided_geometric(size: int, rate: Fraction, *, source: Source | None = None) -> np.ndarray:
+    """Draw integers Z with P(Z = z) proportional to e^(-rate |z|).
+
+    Parameters
+    ----------
+    size : int
+        How many.
+    rate : Fraction
+        Privacy loss for each unit: ε / sensitivity; at least 2^-42.
+    source : Source, default=None
+        Random bits; by default `secure_source`.
+
+    Returns
+    -------
+    noise : ndarray of int64 of shape (size,)
+        Clamped to ±2^52.
+
+    Raises
+    ------
+    ValueError
+        If the rate is less than 2^-42.
+
+    Examples
+    --------
+    >>> two_sided_geometric(3, Fraction(1, 10)).shape
+    (3,)
+    """
+    if rate < _LEAST_RATE:
+        raise ValueError(f"The rate must be at least 2^-42. Got {rate!r} instead.")
+    limit, source = 2**52, source or secure_source()
+    noise = _two_sided(_geometric(Fraction(rate)).draw(size, limit, source), sign_of(Fraction(rate)), source)
+    return np.clip(noise, -limit, limit)
+
+
+def randomized_response(
+    codes: np.ndarray, epsilon: Any, n_categories: int, *, source: Source | None = None
+) -> np.ndarray:
+    """Keep each category with probability e^ε / (e^ε + k - 1), else put one of the k - 1 others in its place.
+
+    Warner, *Randomized response* (JASA 1965); for k categories Kairouz, Oh and Viswanath, *Extremal mechanisms for
+    local differential privacy* (NIPS 2014), section 3.
+
+    Parameters
+    ----------
+    codes : ndarray of int of shape (n_values,)
+        Categories, 0 … n_categories - 1.
+    epsilon : int, float, Fraction or Decimal
+        Privacy loss for each value, taken exactly.
+    n_categories : int
+        k, at least 2.
+    source : Source, default=None
+        Random bits; by default `secure_source`.
+
+    Returns
+    -------
+    released : ndarray of int64 of shape (n_values,)
+        Categories.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> bool(randomized_response(np.array([0, 1, 2]), epsilon=1, n_categories=3).max() <= 2)
+    True
+    """
+    shift = response(positive(epsilon), int(n_categories)).draw(len(codes), source or secure_source())
+    released = codes + shift.astype(np.int64)
+    released[released >= n_categories] -= n_categories
+    return released
+
+
+def bernoulli(size: int, probability: Any, *, source: Source | None = None) -> np.ndarray:
+    """Draw booleans that are True with exactly the given rational probability.
+
+    Parameters
+    ----------
+    size : int
+        How many.
+    probability : int, float, Fraction or Decimal
+        From 0 to 1, taken exactly.
+    source : Source, default=None
+        Random bits; by default `secure_source`.
+
+    Returns
+    -------
+    draws : ndarray of bool of shape (size,)
+        Independent of each other.
+
+    Examples
+    --------
+    >>> bernoulli(3, Fraction(1, 1)).tolist()
+    [True, True, True]
+    """
+    exact = rational(probability)
+    if exact is None or not 0 <= exact <= 1:
+        raise ValueError(f"A probability must lie between 0 and 1. Got {probability!r} instead.")
+    if exact in (0, 1):
+        return np.full(size, exact == 1)
+    return coin(1 - exact).draw(size, source or secure_source()) > 0
+
+
+# The grid: public parameters only
+
+
+def rational(number: Any) -> Fraction | None:
+    """Return a finite real number as the fraction that it is; None for anything else (booleans and text included)."""
+    if isinstance(number, np.generic):
+        number = number.item()
+    if isinstance(number, numbers.Rational) and not isinstance(number, bool):
+        return Fraction(number)
+    return Fraction(number) if isinstance(number, float | Decimal) and math.isfinite(number) else None
+
+
+def positive(epsilon: Any) -> Fraction:
+    """Return a privacy parameter as a fraction.
+
+    Raises
+    ------
+    ValueError
+        If it is not a positive, finite number.
+    """
+    exact = rational(epsilon)
+    if exact is None or exact <= 0:
+        raise ValueError(f"A privacy parameter must be a positive number. Got {epsilon!r} instead.")
+    return exact
+
+
+@dataclass(frozen=True)
+class LaplaceGrid:
+    """The public grid on which values are noised; see steps 1 and 5 of the proof.
+
+    Parameters
+    ----------
+    exponent : int
+        The grid has the step 2^exponent.
+    rate : Fraction
+        Privacy loss for each step.
+    low, high : int
+        The bounds, in steps; ±(2^51 - 1) where there are none.
+    bounded : bool
+        Whether there are bounds.
+    inner : tuple of int
+        The first and the last grid point between the bounds, in steps.
+    """
+
+    exponent: int
+    rate: Fraction
+    low: int
+    high: int
+    bounded: bool
+    inner: tuple[int, int]
+
+    @property
+    def step(self) -> float:
+        """The distance between two grid points, in units of the values."""
+        return math.ldexp(1.0, self.exponent)
+
+    @property
+    def scale(self) -> float:
+        """The scale of the noise, in units of the values: its standard deviation over √2."""
+        return float(1 / self.rate) * self.step
+
+    @cached_property
+    def width(self) -> int:
+        """The width of the wider window, in steps."""
+        first, last = self.window()
+        return last - first
+
+    def window(self, clip: bool = False) -> tuple[int, int]:
+        """Return the first and the last point that can be released, in steps."""
+        if clip:
+            return self.inner
+        # noise reaches 512 scales with probability e^-512
+        reach = math.ceil(512 / self.rate) if self.bounded else 2**51
+        return self.low - reach, self.high + reach
+
+    def index(self, values: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        """Return the grid point at or below each value, in steps, clamped to the bounds."""
+        with np.errstate(over="ignore", under="ignore"):
+            steps = np.multiply(values, math.ldexp(1.0, -self.exponent), out=out, dtype=np.float64)
+        np.floor(steps, out=steps)
+        if not self.bounded and (np.abs(steps) > self.high).any():
+            raise ValueError("Without bounds, values must be finite and less than 2^51 grid steps.")
+        return np.clip(steps, self.low, self.high, out=steps)
+
+
+@lru_cache(maxsize=1024, typed=True)
+def laplace_grid(
+    epsilon: Any, lower: Any = None, upper: Any = None, *, sensitivity: Any = None, integral: bool = False
+) -> LaplaceGrid:
+    """Return the grid that `laplace`, or with `integral` `laplace_integers`, puts its values on.
+
+    Parameters are those of `laplace`.
+
+    Raises
+    ------
+    ValueError
+        If ε is below 2^-20, if there are neither bounds nor sensitivity, if no two points lie between the bounds, or if
+        grid points or noise would exceed 2^51 steps.
+
+    Examples
+    --------
+    >>> laplace_grid(1, 0, 120).step
+    6.103515625e-05
+    >>> round(laplace_grid(1, 0, 120).scale, 3)
+    120.0
+    """
+    loss = positive(epsilon)
+    change = None if sensitivity is None else positive(sensitivity)
+    bounds = None if lower is None or upper is None else (rational(lower), rational(upper))
+    if bounds is None and change is None or bounds is not None and not bounds[0] < bounds[1]:
+        raise ValueError("Laplace noise needs bounds, lower < upper, or a sensitivity.")
+    if loss < _LEAST_EPSILON:
+        raise ValueError("ε below 2^-20 (about 0.000001) leaves nothing of the values but noise; raise it.")
+    span = change or bounds[1] - bounds[0]
+    grid = _integer_grid(loss, bounds, change) if integral else _binary_grid(loss, bounds, change, span)
+    if max(abs(grid.low), abs(grid.high)) >= 2**51 or grid.rate < _LEAST_RATE:
+        raise ValueError("Bounds or noise exceed 2^51 grid steps: bring ε nearer to 1, or the bounds nearer to 0.")
+    if not -1022 <= grid.exponent <= 970:
+        raise ValueError("Bounds are too close together or too far apart for floats; rescale the values.")
+    return grid
+
+
+def _binary_grid(loss: Fraction, bounds: tuple | None, change: Fraction | None, span: Fraction) -> LaplaceGrid:
+    exponent = floor_log2(span / loss) - 20
+    step = Fraction(2) ** exponent
+    low, high = (bound // step for bound in bounds) if bounds else (1 - 2**51, 2**51 - 1)
+    inner = (math.ceil(bounds[0] / step), high) if bounds else (low, high)
+    # one step more, so that a change d >= sensitivity costs no more than ε d / sensitivity wherever it lies
+    steps = math.ceil(change / step) + 1 if change else high - low
+    return LaplaceGrid(exponent, loss / steps, low, high, bool(bounds), inner)
+
+
+def _integer_grid(loss: Fraction, bounds: tuple | None, change: Fraction | None) -> LaplaceGrid:
+    low, high = (math.ceil(bounds[0]), math.floor(bounds[1])) if bounds else (1 - 2**51, 2**51 - 1)
+    if low >= high:
+        raise ValueError("Integers need at least two integers between their bounds.")
+    # a change of less than 1 is none; the scale is the analyst's all the same
+    return LaplaceGrid(0, loss / (change or high - low), low, high, bool(bounds), (low, high))
+
+
+# Geometric variates, digit by digit
+
+
+def _fair_two_sided(variate: np.ndarray, source: Source) -> np.ndarray:
+    """Return G + 1 or -G by a fair bit: symmetric about ½."""
+    fair = np.unpackbits(source.words(-(-len(variate) // 8), np.uint8), count=len(variate))
+    variate ^= -fair.astype(np.int64)
+    variate += 1
+    return variate
+
+
+def _two_sided(variate: np.ndarray, sign: Inversion, source: Source) -> np.ndarray:
+    """Return G with probability 1 / (1 + a), else -1 - G: symmetric about 0."""
+    variate ^= -sign.draw(len(variate), source).astype(np.int64)
+    return variate
+
+
+@dataclass(frozen=True)
+class Geometric:
+    """The digits of a geometric variate G; see step 2 of the proof.
+
+    Parameters
+    ----------
+    top : Inversion
+        The highest digit, which has no upper limit.
+    digits : tuple of Inversion
+        The others, highest first.
+    """
+
+    top: Inversion
+    digits: tuple[Inversion, ...]
+
+    def draw(self, size: int, limit: int, source: Source) -> np.ndarray:
+        """Return `size` variates as int64; one beyond `limit` may be any number beyond it."""
+        variate = self._draw_top(size, limit >> (WIDTH * len(self.digits)), source)
+        for digit in self.digits:
+            variate <<= WIDTH
+            variate |= digit.draw(size, source)
+        return variate
+
+    def _draw_top(self, size: int, limit: int, source: Source) -> np.ndarray:
+        top = self.top.draw(size, source).astype(np.int64)
+        overflown = np.flatnonzero(top == TOP)
+        while overflown.size:
+            more = self.top.draw(overflown.size, source)
+            top[overflown] += more
+            overflown = overflown[(more == TOP) & (top[overflown] <= limit)]
+        return top
+
+
+@lru_cache(maxsize=1024)
+def _geometric(rate: Fraction) -> Geometric:
+    """Return the distribution P(G >= m) = e^(-rate m)."""
+    places = 0
+    while rate * 2 ** (WIDTH * places) < Fraction(1, 4):
+        places += 1
+    digits = tuple(low_digit(rate * 2 ** (WIDTH * place)) for place in reversed(range(places)))
+    return Geometric(top_digit(rate * 2 ** (WIDTH * places)), digits)
+
+
+# Randomness
+
+
+def secure_source() -> "KeyStream":
+    """Return random bits of a fresh key from the operating system; make one for every call, and never keep it.
+
+    Raises
+    ------
+    OSError
+        If the operating system gives no randomness. Nothing is released then.
+    """
+    key = os.urandom(32)
+    if len(key) != 32:
+        raise OSError("The operating system gave too few random bytes.")
+    return KeyStream(key)
+
+
+def seeded_source(seed: int, *name: str) -> "KeyStream":
+    """Return bits that a seed and a name determine: the only noise in skdp that can repeat, and not private."""
+    return KeyStream(hashlib.sha256(repr((int(seed), *map(str, name))).encode()).digest())
+
+
+class KeyStream:
+    """The AES-256-CTR keystream of a key (NIST SP 800-38A, section 6.5), as random words.
+
+    Parameters
+    ----------
+    key : bytes of length 32
+        Used for this one stream.
+    """
+
+    def __init__(self, key: bytes):
+        from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+
+        self._encryptor = Cipher(algorithms.AES(key), modes.CTR(bytes(16))).encryptor()
+
+    def words(self, count: int, dtype: type) -> np.ndarray:
+        """Return the next `count` words of an unsigned integer `dtype`.
+
+        Raises
+        ------
+        OSError
+            If the cipher gives fewer.
+        """
+        size = count * np.dtype(dtype).itemsize
+        buffer = np.empty(size + 15, dtype=np.uint8)  # the cipher asks for room for a block more, less a byte
+        if self._encryptor.update_into(_zeros(size), buffer) != size:
+            raise OSError("The cipher gave too few random bytes.")
+        return buffer[:size].view(dtype)
+
+
+@lru_cache(maxsize=1)
+def _most_zeros() -> memoryview:
+    return memoryview(bytes(8 * _CHUNK))
+
+
+def _zeros(size: int) -> Any:
+    zeros = _most_zeros()
+    return zeros[:size] if size <= len(zeros) else bytes(size)
