@@ -1,0 +1,509 @@
+"""Noise: numbers and categories released with local differential privacy."""
+
+import math
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from skdp import _frames
+from skdp._checks import ParameterError, check_columns, check_integer, check_option, invalid
+from skdp._levels import locate
+from skdp.accounting import PrivacyGuarantee
+from skdp.base import PrivacyTransformer
+from skdp.mechanisms import (
+    KeyStream,
+    LaplaceGrid,
+    laplace,
+    laplace_grid,
+    laplace_integers,
+    randomized_response,
+    rational,
+    secure_source,
+    seeded_source,
+)
+
+
+class LaplaceNoise(PrivacyTransformer):
+    """Numbers are released with Laplace noise: each cell is private by itself, whoever sees the table.
+
+    Parameters
+    ----------
+    epsilon : float, Fraction or Decimal, or dict of column name to such, default=1.0
+        Privacy loss ε for each cell; at least 2^-20. The smaller, the more noise. A record's loss is the sum over the
+        columns.
+    bounds : tuple of (lower, upper), or dict of column name to tuple, default=None
+        Public bounds, chosen without looking at the data. Values are clamped to them, and the noise has the scale
+        (upper - lower) / epsilon.
+    sensitivity : float, or dict of column name to float, default=None
+        The change of a value that ε is to hide, where this is less than the whole range: the noise has the scale
+        sensitivity / epsilon. That is *metric* privacy: a whole record has the ε of `privacy_guarantee_`, which is
+        larger by range / sensitivity.
+    columns : str or list of str, default=None
+        The columns to noise. By default those that dicts of `epsilon`, `bounds` and `sensitivity` name, and where there
+        are none all columns of numbers; booleans are none.
+    missing : {"keep", "impute"}, default="keep"
+        Missing cells stay missing, which is seen by everyone; or the midpoint of the bounds is put there before the
+        noise, which hides them.
+    postprocess : {"clip"}, default=None
+        Clip what is released to the bounds. It costs no privacy, and makes values near the bounds biased.
+    random_state : int, default=None
+        None draws secure noise, afresh at every call. An int repeats the noise, for tests: there is no privacy then.
+
+    Attributes
+    ----------
+    privacy_guarantee_ : PrivacyGuarantee
+        What one call of `fit_transform` or `transform` gives each record. Calls add up.
+    scale_ : dict of column name to float
+        The scale of each column's noise: its standard deviation over √2.
+    n_features_in_ : int
+        Number of columns seen by `fit`.
+    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+        Their names, where they are all text.
+
+    Raises
+    ------
+    ParameterError
+        By `fit`, if there are neither bounds nor sensitivity, if a parameter is no positive number or no pair of
+        bounds, or if a column is not in the table.
+    ValueError
+        By `fit`, if the table has no rows. By `fit` and `transform`, if a column to noise holds anything but numbers,
+        or without bounds if a value is infinite. The message names the column, how many values, and the cure.
+
+    Warns
+    -----
+    UserWarning
+        By `fit`, where `sensitivity` is smaller than the range: with the record's ε.
+
+    See Also
+    --------
+    RandomizedResponse : The same for categories.
+
+    Notes
+    -----
+    The mechanism is that of Dwork, McSherry, Nissim and Smith, *Calibrating noise to sensitivity in private data
+    analysis* (TCC 2006), section 3, drawn exactly on a public grid of about a millionth of the noise's scale;
+    `skdp.mechanisms` carries the proof. Columns of integers get integers, with two-sided geometric noise; what comes as
+    float goes out as float64.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skdp.noise import LaplaceNoise
+    >>> people = pd.DataFrame({"Age": [24, 35, 71], "Income": [21.5, None, 80.0], "City": ["Oslo", "Lima", "Bonn"]})
+    >>> noise = LaplaceNoise({"Age": 1, "Income": 0.5}, bounds={"Age": (0, 120), "Income": (0, 200)})
+    >>> released = noise.fit_transform(people)
+    >>> released.dtypes.astype(str).to_dict()
+    {'Age': 'int64', 'Income': 'float64', 'City': 'str'}
+    >>> print(noise.privacy_guarantee_)
+    ε = 1.5 for each record, local (replace one record); columns: Age, Income
+    - whether a cell is missing is public
+    >>> noise.scale_
+    {'Age': 120.0, 'Income': 400.0}
+    """
+
+    def __init__(
+        self,
+        epsilon=1.0,
+        *,
+        bounds=None,
+        sensitivity=None,
+        columns=None,
+        missing="keep",
+        postprocess=None,
+        random_state=None,
+    ):
+        self.epsilon = epsilon
+        self.bounds = bounds
+        self.sensitivity = sensitivity
+        self.columns = columns
+        self.missing = missing
+        self.postprocess = postprocess
+        self.random_state = random_state
+
+    def _fit(self, frame):
+        _check_table_and_seed(self, frame)
+        check_option(self, "missing", self.missing, ("keep", "impute"))
+        check_option(self, "postprocess", self.postprocess, (None, "clip"))
+        if self.bounds is None and self.sensitivity is None:
+            raise ParameterError(_NEITHER.format("column"))
+        columns = _columns_of(self, frame, ("epsilon", "bounds", "sensitivity"), _should_be_numeric)
+        self._calibrations = {column: self._calibrated(frame, column) for column in columns}
+        self.scale_ = {
+            column: one.grid(_is_integral(frame, column)).scale for column, one in self._calibrations.items()
+        }
+        self.privacy_guarantee_ = self._guarantee(frame)
+
+    def _transform(self, frame):
+        return _frames.assign(frame, {column: self._released(frame, column) for column in self._calibrations})
+
+    def _released(self, frame, column) -> Any:
+        """Return a column with noise: values clamped, noised, put on the grid."""
+        calibration, integral = self._calibrations[column], _is_integral(frame, column)
+        values = calibration.read(frame, column)
+        gaps = np.isnan(values) if integral or self.missing == "impute" else None
+        if gaps is not None and gaps.any():
+            values = np.where(gaps, calibration.midpoint, values)
+        noised = (laplace_integers if integral else laplace)(
+            values,
+            calibration.epsilon,
+            *calibration.bounds,
+            sensitivity=calibration.sensitivity,
+            clip=self.postprocess == "clip",
+            source=_source(self, column),
+        )
+        return pa.array(noised, mask=gaps) if integral and self.missing == "keep" and gaps.any() else noised
+
+    def _calibrated(self, frame, column) -> "_Calibration":
+        """Return what the noise of a column depends on, checked against the kind of its values."""
+        _check_numeric(frame, column)
+        calibration = _Calibration(
+            _checked_positive(self, "epsilon", column),
+            _checked_bounds(self, column),
+            None if _own(self.sensitivity, column) is None else _checked_positive(self, "sensitivity", column),
+        )
+        if not calibration.is_bounded:
+            self._check_goes_without_bounds(calibration, column)
+        try:
+            calibration.grid(_is_integral(frame, column))
+        except ValueError as error:
+            raise ParameterError(f"LaplaceNoise cannot use these parameters for column {column!r}. {error}") from None
+        return calibration
+
+    def _check_goes_without_bounds(self, calibration, column):
+        if calibration.sensitivity is None:
+            raise ParameterError(_NEITHER.format(f"column ({column!r} has neither)"))
+        for name, default in (("missing", "keep"), ("postprocess", None)):
+            value = getattr(self, name)
+            if value != default:
+                raise invalid(self, name, value, f"{default!r} for column {column!r}, which has no 'bounds'")
+
+    def _guarantee(self, frame) -> PrivacyGuarantee:
+        """Return the sum over columns of a cell's ε; warn once where that is more than was asked for."""
+        figures = {column: one.record_level(frame, column) for column, one in self._calibrations.items()}
+        metric = {
+            column: f"column {column!r}: ε = {float(calibration.epsilon):.3g} hides changes of up to "
+            f"{float(calibration.sensitivity):.6g}, a whole record has ε = {float(figures[column]):.6g} over the range "
+            + ("of the bounds" if calibration.is_bounded else "seen by fit")
+            for column, calibration in self._calibrations.items()
+            if calibration.is_metric
+        }
+        larger = [text for column, text in metric.items() if figures[column] > self._calibrations[column].epsilon]
+        if larger:
+            warnings.warn(f"LaplaceNoise gives metric privacy in {'; '.join(larger)}.", UserWarning, stacklevel=4)
+        conditions = [*metric.values(), *[_GAPS_ARE_PUBLIC] * (self.missing == "keep")]
+        return _guarantee(self, figures, conditions, "metric" if metric else "local")
+
+
+class RandomizedResponse(PrivacyTransformer):
+    """Categories are kept with a known probability, else replaced by another: each cell is private by itself.
+
+    Parameters
+    ----------
+    epsilon : float, Fraction or Decimal, or dict of column name to such
+        Privacy loss ε for each cell. A category is kept with probability e^ε / (e^ε + k - 1), and each of the k - 1
+        others is released with probability 1 / (e^ε + k - 1). A record's loss is the sum over the columns.
+    categories : list, or dict of column name to list
+        The public categories, at least two: text, numbers or booleans, chosen without looking at the data. With None
+        among them, a missing cell is a category like the others.
+    columns : str or list of str, default=None
+        The columns to noise. By default those that dicts of `epsilon` and `categories` name, and where there are none
+        all columns of text, categories and booleans.
+    other : str, default=None
+        The one of `categories` that all values go to that are not among them. By default they are an error.
+    random_state : int, default=None
+        None draws secure noise, afresh at every call. An int repeats the noise, for tests: there is no privacy then.
+
+    Attributes
+    ----------
+    privacy_guarantee_ : PrivacyGuarantee
+        What one call of `fit_transform` or `transform` gives each record. Calls add up.
+    keep_probability_ : dict of column name to float
+        The probability that a category is kept.
+    n_features_in_ : int
+        Number of columns seen by `fit`.
+    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+        Their names, where they are all text.
+
+    Raises
+    ------
+    ParameterError
+        By `fit`, if ε is no positive number, if there are fewer than two categories or one twice, or if a column is not
+        in the table.
+    ValueError
+        By `fit`, if the table has no rows. By `fit` and `transform`, if a value is not among the categories and there
+        is no `other`: the message names the column and how many values.
+
+    See Also
+    --------
+    LaplaceNoise : The same for numbers.
+
+    Notes
+    -----
+    Warner, *Randomized response: a survey technique for eliminating evasive answer bias* (JASA 1965); for k categories
+    Kairouz, Oh and Viswanath, *Extremal mechanisms for local differential privacy* (NIPS 2014), section 3. The
+    probabilities are exact (`skdp.mechanisms`). Where p is the probability to keep, q = (1 - p) / (k - 1) and f the
+    frequency of a category among n released values, (f - n q) / (p - q) is an unbiased estimate of its true frequency.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skdp.noise import RandomizedResponse
+    >>> people = pd.DataFrame({"Smokes": ["yes", "no", None, "no"], "Age": [24, 35, 71, 40]})
+    >>> response = RandomizedResponse(1.5, categories={"Smokes": ["yes", "no"]})
+    >>> response.fit_transform(people)["Smokes"].isin(["yes", "no"]).tolist()
+    [True, True, False, True]
+    >>> {column: round(probability, 3) for column, probability in response.keep_probability_.items()}
+    {'Smokes': 0.818}
+    """
+
+    def __init__(self, epsilon, *, categories, columns=None, other=None, random_state=None):
+        self.epsilon = epsilon
+        self.categories = categories
+        self.columns = columns
+        self.other = other
+        self.random_state = random_state
+
+    def _fit(self, frame):
+        _check_table_and_seed(self, frame)
+        columns = _columns_of(self, frame, ("epsilon", "categories"), _is_categorical)
+        self._epsilons = {column: _checked_positive(self, "epsilon", column) for column in columns}
+        self._domains = {column: self._domain(column) for column in columns}
+        for column in columns:
+            self._codes(frame, column)
+        self.keep_probability_ = {
+            column: 1 / (1 + (domain.size - 1) * math.exp(-min(self._epsilons[column], 700)))
+            for column, domain in self._domains.items()
+        }
+        gaps_are_public = not all(domain.has_missing for domain in self._domains.values())
+        self.privacy_guarantee_ = _guarantee(self, self._epsilons, [_GAPS_ARE_PUBLIC] * gaps_are_public, "local")
+
+    def _transform(self, frame):
+        return _frames.assign(frame, {column: self._released(frame, column) for column in self._domains})
+
+    def _released(self, frame, column) -> Any:
+        """Return a column of randomized answers."""
+        domain, codes = self._domains[column], self._codes(frame, column)
+        asked = codes >= 0
+        epsilon, source = self._epsilons[column], _source(self, column)
+        codes[asked] = randomized_response(codes[asked], epsilon, domain.size, source=source)
+        if _frames.kind(frame, column) == "category" and pa.types.is_large_string(domain.labels.type):
+            codes[codes == len(domain.labels)] = -1
+            ordered = hasattr(frame.get_column(column).dtype, "categories")  # narwhals reads ordered ones as Enum
+            return _frames.Categories(codes, tuple(domain.labels.to_pylist()), ordered=ordered)
+        absent = (codes < 0) | (codes == len(domain.labels))
+        return domain.labels.take(pa.array(codes, mask=absent))
+
+    def _codes(self, frame, column) -> np.ndarray:
+        """Return each value's position in its domain; -1 for a missing one where the domain has none."""
+        domain, missing = self._domains[column], _frames.missing(frame, column)
+        codes = locate(frame, column, domain.labels)
+        unseen = (codes < 0) & ~missing
+        count = int(unseen.sum())
+        if count and domain.other is None:
+            raise ValueError(
+                f"Column {column!r} holds {count} value{'s' * (count > 1)} not among its categories; add to "
+                "'categories', or name as 'other' the category that such values go to."
+            )
+        if count:
+            codes[unseen] = domain.other
+        if domain.has_missing:
+            codes[missing] = len(domain.labels)
+        return codes
+
+    def _domain(self, column) -> "_Domain":
+        """Return a column's public categories, checked."""
+        given = _own(self.categories, column)
+        listed = list(given) if isinstance(given, Iterable) and not isinstance(given, str | bytes | Mapping) else []
+        try:
+            labels = pa.array(listed, from_pandas=True)
+            distinct = len(set(listed)) == len(listed) and labels.null_count < 2
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, TypeError):
+            distinct = False
+        if not distinct or len(listed) < 2 or labels.null_count == len(listed):
+            wanted = "a list of at least two different categories, all text, all numbers, all booleans or all dates"
+            raise invalid(self, "categories", given, f"{wanted} (column {column!r})")
+        named = labels.drop_null()
+        if self.other is not None and self.other not in named.to_pylist():
+            raise invalid(self, "other", self.other, f"one of the categories of column {column!r}")
+        return _Domain(
+            named.cast(pa.large_string()) if pa.types.is_string(named.type) else named,
+            bool(labels.null_count),
+            None if self.other is None else named.to_pylist().index(self.other),
+        )
+
+
+_GAPS_ARE_PUBLIC = "whether a cell is missing is public"
+_NEITHER = (
+    "LaplaceNoise needs 'bounds' or 'sensitivity' for each {}. Give 'bounds', the public limits (lower, upper) that "
+    "values are clamped to; or 'sensitivity', the change of a value that is to be hidden."
+)
+
+
+@dataclass(frozen=True)
+class _Domain:
+    """The public categories of a column; the code after the last label is a missing cell's."""
+
+    labels: pa.Array
+    has_missing: bool
+    other: int | None
+
+    @property
+    def size(self) -> int:
+        return len(self.labels) + self.has_missing
+
+
+@dataclass(frozen=True)
+class _Calibration:
+    """What the noise of a column depends on: parameters only, nothing of the data."""
+
+    epsilon: Fraction
+    bounds: tuple[Fraction, Fraction] | tuple[None, None]
+    sensitivity: Fraction | None
+
+    @property
+    def is_bounded(self) -> bool:
+        return self.bounds[0] is not None
+
+    @property
+    def is_metric(self) -> bool:
+        """Whether ε hides less than every change that there may be."""
+        return (
+            not self.is_bounded or self.sensitivity is not None and self.sensitivity < self.bounds[1] - self.bounds[0]
+        )
+
+    @property
+    def midpoint(self) -> float:
+        return float(sum(self.bounds) / 2) if self.is_bounded else 0.0
+
+    def grid(self, integral: bool) -> LaplaceGrid:
+        return laplace_grid(self.epsilon, *self.bounds, sensitivity=self.sensitivity, integral=integral)
+
+    def read(self, frame, column) -> np.ndarray:
+        """Return the values of a column; raise where some have no place on the grid."""
+        values = _frames.numbers(frame, column)
+        if not self.is_bounded:
+            grid = self.grid(_is_integral(frame, column))
+            count = int((np.abs(values) > grid.high * grid.step).sum())
+            if count:
+                raise ValueError(
+                    f"Column {column!r} holds {count} value{'s' * (count > 1)} infinite or too large for this noise; "
+                    "give 'bounds', which clamps them."
+                )
+        return values
+
+    def record_level(self, frame, column) -> Fraction:
+        """Return the ε of replacing a cell by any other: of the bounds, or else of those seen."""
+        if not self.is_metric:
+            return self.epsilon
+        if self.is_bounded:
+            return self.epsilon * (self.bounds[1] - self.bounds[0]) / self.sensitivity
+        values = self.read(frame, column)
+        known = values[~np.isnan(values)]
+        extent = Fraction(float(known.max())) - Fraction(float(known.min())) if known.size else Fraction(0)
+        return _rounded_up(self.epsilon * max(extent / self.sensitivity, 1))
+
+
+def _rounded_up(number: Fraction) -> Fraction:
+    """Return the next number of two significant digits: an exact range would tell two values apart by their distance.
+
+    Examples
+    --------
+    >>> float(_rounded_up(Fraction("83.75"))), float(_rounded_up(Fraction("0.0101")))
+    (84.0, 0.011)
+    """
+    unit = Fraction(10) ** (math.floor(math.log10(number)) - 1)
+    return math.ceil(number / unit) * unit
+
+
+def _columns_of(owner: Any, frame: Any, names: tuple[str, ...], fits: Callable[[Any, object], bool]) -> list:
+    """Return the columns to noise: those of `columns`, else those that dicts name, else all that fit."""
+    named: dict = {}
+    for name in names:
+        if isinstance(getattr(owner, name), Mapping):
+            named |= dict.fromkeys(check_columns(owner, name, getattr(owner, name), frame.columns))
+    if owner.columns is not None:
+        return check_columns(owner, "columns", owner.columns, frame.columns)
+    return list(named) or [column for column in frame.columns if fits(frame, column)]
+
+
+def _should_be_numeric(frame: Any, column: object) -> bool:
+    """Whether a column holds numbers, be it among other values: these must not slip through without noise."""
+    kind = _frames.kind(frame, column)
+    return kind == "number" or kind == "other" and _frames.has_numbers(frame, column)
+
+
+def _is_categorical(frame: Any, column: object) -> bool:
+    return _frames.kind(frame, column) in ("text", "category", "boolean")
+
+
+def _own(parameter: Any, column: object) -> Any:
+    """Return a column's own value of a parameter; None where a dict leaves it out."""
+    return parameter.get(column) if isinstance(parameter, Mapping) else parameter
+
+
+def _is_integral(frame: Any, column: object) -> bool:
+    return frame.get_column(column).dtype.is_integer()
+
+
+def _check_table_and_seed(owner: Any, frame: Any) -> None:
+    if not len(frame):
+        raise ValueError(
+            f"{type(owner).__name__} needs a table of at least one row to fit. Got one with 0 rows instead."
+        )
+    if owner.random_state is not None:
+        check_integer(owner, "random_state", owner.random_state, low=0)
+
+
+def _check_numeric(frame: Any, column: object) -> None:
+    """Raise unless a column holds numbers, or nothing."""
+    kind = _frames.kind(frame, column)
+    if kind in ("text", "category", "boolean") and not _frames.missing(frame, column).all():
+        raise ValueError(
+            f"Column {column!r} holds {kind} values, to which Laplace noise cannot be added. For categories use "
+            "RandomizedResponse; leave identifiers out of 'columns', and drop or replace them."
+        )
+    _frames.numbers(frame, column)
+
+
+def _checked_positive(owner: Any, name: str, column: object) -> Fraction:
+    value = _own(getattr(owner, name), column)
+    exact = rational(value)
+    if exact is None or exact <= 0:
+        of_column = f" for column {column!r}" if isinstance(getattr(owner, name), Mapping) else ""
+        raise invalid(owner, name, value, f"a positive number{of_column}")
+    return exact
+
+
+def _checked_bounds(owner: Any, column: object) -> tuple:
+    value = _own(owner.bounds, column)
+    if value is None:
+        return None, None
+    pair = tuple(map(rational, value)) if isinstance(value, Iterable) and not isinstance(value, str | Mapping) else ()
+    if len(pair) != 2 or None in pair or not pair[0] < pair[1]:
+        of_column = f" for column {column!r}" if isinstance(owner.bounds, Mapping) else ""
+        raise invalid(owner, "bounds", value, f"a pair of finite numbers, lower < upper{of_column}")
+    return pair
+
+
+def _source(owner: Any, column: object) -> KeyStream:
+    """Return random bits for one column in one call."""
+    if owner.random_state is None:
+        return secure_source()
+    return seeded_source(owner.random_state, type(owner).__name__, str(column))
+
+
+def _guarantee(owner: Any, figures: Mapping, conditions: list, scope: str) -> PrivacyGuarantee:
+    """Return the guarantee that columns of these ε make together."""
+    seeded = owner.random_state is not None
+    return PrivacyGuarantee(
+        math.inf if seeded else sum(figures.values(), Fraction(0)),
+        columns=tuple(figures),
+        scope=scope,
+        reasons=("the noise is seeded: whoever knows random_state can take it off",) if seeded else (),
+        conditions=tuple(conditions),
+    )
