@@ -1,8 +1,12 @@
 """Tables of personal data, made safe to share and to train on, as scikit-learn steps."""
 
-from skdp.binning import IntervalBinner
+from skdp.accounting import PrivacyGuarantee
+from skdp.binning import IntervalBinner, QuantileBinner
 from skdp.cleaning import PIICleaner, is_undeliverable
 from skdp.imputation import Conditional, DistributionImputer
+from skdp.noise import LaplaceNoise, RandomizedResponse
+from skdp.outliers import OutlierDropper
+from skdp.pipeline import Pipeline, TrainOnKept, make_pipeline
 from skdp.specifications import Choice, Copy, Dates, Derived, Fake, FromColumn, Integers
 from skdp.synthesis import FakerSynthesizer
 

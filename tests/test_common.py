@@ -22,7 +22,11 @@ from skdp import (
     FakerSynthesizer,
     Integers,
     IntervalBinner,
+    LaplaceNoise,
+    OutlierDropper,
     PIICleaner,
+    QuantileBinner,
+    RandomizedResponse,
 )
 
 # Each is made for the arrays of scikit-learn's checks (columns x0, x1, …; in frames these columns are added) …
@@ -34,6 +38,14 @@ CHECKED = [
     DistributionImputer("observed"),
     DistributionImputer("observed", replace="all"),
     IntervalBinner([0.0, 1.0]),
+    QuantileBinner(),
+    QuantileBinner(encode="ordinal"),
+    QuantileBinner(encode="onehot", labels="mean"),
+    OutlierDropper(),
+    OutlierDropper(action="mask"),
+    OutlierDropper(action="clip"),
+    LaplaceNoise(bounds=(-10, 10)),
+    RandomizedResponse(1.0, categories={"x0": [0.0, 1.0]}, other=0.0),
 ]
 RANDOM = "what is drawn for a row depends on its position"
 RANDOM_CHECKS = {
@@ -55,6 +67,12 @@ ESTIMATORS = [
     DistributionImputer({"age": {(18, 40): 2, (41, 70): 1}, "extra": {"p": 1, "q": 2}}, by="group", random_state=3),
     DistributionImputer("observed", by=["group"], replace="all", random_state=3),
     IntervalBinner({"age": [30, 40, 50], "income": [25.5, 50]}),
+    QuantileBinner({"age": 3, "income": 3}),
+    QuantileBinner({"age": 3, "income": 3}, encode="ordinal"),
+    OutlierDropper(columns=["age", "income"], action="mask", method="quantile", factor=0.1),
+    OutlierDropper(columns=["income"], action="clip", method="quantile", factor=0.1),
+    LaplaceNoise(bounds={"income": (0, 100)}, random_state=3),
+    RandomizedResponse(1, categories={"group": ["a", "b", "c"], "member": [True, False, None]}, random_state=3),
 ]
 
 
@@ -64,6 +82,8 @@ def name(estimator):
 
 def draws(estimator):
     """Whether `transform` draws at random for every row, whatever the row holds."""
+    if isinstance(estimator, LaplaceNoise | RandomizedResponse):
+        return True
     return isinstance(estimator, FakerSynthesizer) and estimator.schema or getattr(estimator, "replace", "") == "all"
 
 
@@ -152,7 +172,17 @@ def test_set_output(estimator, table, container):
 
 def test_numpy_in_numpy_out(estimator):
     array = np.arange(12.0).reshape(4, 3)
-    simple = {"schema": {"x0": Integers(1, 2)}, "edges": [3.0], "distributions": "observed", "count": None, "by": None}
+    simple = {
+        "schema": {"x0": Integers(1, 2)},
+        "edges": [3.0],
+        "distributions": "observed",
+        "count": None,
+        "by": None,
+        "n_bins": 2,
+        "bounds": (0, 20),
+        "categories": {"x0": [0.0, 3.0, 6.0, 9.0]},
+        "columns": None,
+    }
     cleared = dict.fromkeys(("names", "gender_from", "addresses", "identifiers"))
     known = estimator.get_params()
     estimator.set_params(**{key: value for key, value in {**simple, **cleared}.items() if key in known})
