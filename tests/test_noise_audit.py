@@ -20,8 +20,17 @@ from sklearn.model_selection import cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import KBinsDiscretizer
 
-from skdp import _inversion, mechanisms, noise
-from skdp.binning import IntervalBinner
+from skdp import (
+    DistributionImputer,
+    FakerSynthesizer,
+    IntervalBinner,
+    OutlierDropper,
+    PIICleaner,
+    QuantileBinner,
+    _inversion,
+    mechanisms,
+    noise,
+)
 from skdp.mechanisms import (
     Inversion,
     KeyStream,
@@ -614,6 +623,16 @@ def artefacts_of(estimator, table, caplog):
 CATEGORIES = [f"public {number}" for number in range(5)]
 # Fitted to the planted table; DistributionImputer("observed") keeps observed values by design, and is the one exception
 STEPS = [
+    FakerSynthesizer({"text": "name"}),
+    PIICleaner(names="text", gender_from="text"),
+    PIICleaner(identifiers=["text"], addresses=None),
+    PIICleaner(addresses="text", action="mask"),
+    DistributionImputer({"number": {(0, 100): 1}}),
+    QuantileBinner(),
+    QuantileBinner({"number": 100}, labels="mean"),
+    QuantileBinner(encode="onehot", min_bin_size=5),
+    OutlierDropper(),
+    *(OutlierDropper(method=method, action="clip") for method in ("zscore", "mad", "quantile", "gap")),
     LaplaceNoise(bounds=(0, 100)),
     LaplaceNoise(sensitivity=0.5),
     LaplaceNoise({"number": 2}, bounds={"number": (10, 90)}, missing="impute", postprocess="clip", random_state=3),
