@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
+import linecache
 import opcode
 import operator
 import re
@@ -119,7 +120,7 @@ def rewritten(function: Callable) -> types.CodeType | None:
     if not needs_rewriting(function) or function.__name__ == "<lambda>":
         return None
     try:
-        tree = ast.parse(textwrap.dedent(inspect.getsource(function.__code__))).body[0]
+        tree = ast.parse(textwrap.dedent(_source(function.__code__))).body[0]
     except (OSError, TypeError, SyntaxError, IndexError):
         return None
     if not isinstance(tree, ast.FunctionDef):
@@ -131,6 +132,12 @@ def rewritten(function: Callable) -> types.CodeType | None:
         return None
     code = _compiled(ast.fix_missing_locations(_Operators().visit(tree)), function)
     return code if code is not None and set(code.co_freevars) <= set(original.co_freevars) else None
+
+
+def _source(code: types.CodeType) -> str:
+    """Return what `inspect.getsource` would, without its search through all modules: 4 ms a function."""
+    lines = linecache.getlines(code.co_filename)
+    return "".join(inspect.getblock(lines[code.co_firstlineno - 1 :]))
 
 
 def _compiled(tree: ast.FunctionDef, function: Callable) -> types.CodeType | None:

@@ -67,8 +67,8 @@ def strip_titles(names: pa.Array) -> pa.Array:
     given = names.filter(titled)
     spaced = pc.utf8_trim_whitespace(pc.replace_substring_regex(given, rf"{_BLANK}+", " "))
     cleaned = _strip_glued(spaced, patterns)
-    for pattern, replacement in patterns.rewrites:
-        cleaned = rewritten(cleaned, pattern, replacement)
+    for pattern, replacement, only in patterns.rewrites:
+        cleaned = rewritten(cleaned, pattern, replacement, only=only)
     unchanged = pc.or_(pc.equal(cleaned, spaced), pc.match_substring_regex(cleaned, patterns.only_title))
     return pc.replace_with_mask(names, titled, pc.if_else(unchanged, given, cleaned))
 
@@ -199,7 +199,7 @@ class _Patterns:
 
     any_title: str
     only_title: str
-    rewrites: tuple[tuple[str, str], ...]
+    rewrites: tuple[tuple[str, str, str | None], ...]  # pattern, replacement, and a quick test for what it needs
     glued: tuple[tuple[str, str, pa.Array], ...]
 
 
@@ -226,7 +226,7 @@ def title_patterns() -> _Patterns:
     )
 
 
-def _front_rewrites(titles: Titles) -> tuple[tuple[str, str], ...]:
+def _front_rewrites(titles: Titles) -> tuple[tuple[str, str, str | None], ...]:
     every = titles.front | titles.glued_front
     unsure = {title for title in every if title in titles.ambiguous or _is_initials(title)}
     unsure -= titles.glued_front - titles.ambiguous  # Thai abbreviations are single letters with dots too
@@ -235,14 +235,18 @@ def _front_rewrites(titles: Titles) -> tuple[tuple[str, str], ...]:
     doubtful = rf"(?:{_either(unsure)})\.? "
     run = rf"(?:{_either(sure, dotted=' ?', plain='[.]? ')}|{doubtful})*"
     return (
-        (rf"^{run}{title}", ""),
-        (rf"^{run}(?:{_either(one for one in sure if one[-1] == '.')})([\p{{Lu}}\p{{Lo}}].*)$", r"\1"),  # Dr.Smith
-        (rf"^([^,]+,) ?{title}+(.+)$", r"\1 \2"),  # Smith, Mr. John
-        (rf"^(?:{doubtful})+([^ \p{{Ll}}][^ .,][^ ]* .+)$", r"\1"),  # not before a particle: Bibi van Waas
+        (rf"^{run}{title}", "", None),
+        (
+            rf"^{run}(?:{_either(one for one in sure if one[-1] == '.')})([\p{{Lu}}\p{{Lo}}].*)$",
+            r"\1",
+            r"\.[\p{Lu}\p{Lo}]",
+        ),  # Dr.Smith
+        (rf"^([^,]+,) ?{title}+(.+)$", r"\1 \2", ","),  # Smith, Mr. John
+        (rf"^(?:{doubtful})+([^ \p{{Ll}}][^ .,][^ ]* .+)$", r"\1", None),  # not before a particle: Bibi van Waas
     )
 
 
-def _behind_rewrites(titles: Titles) -> tuple[tuple[str, str], ...]:
+def _behind_rewrites(titles: Titles) -> tuple[tuple[str, str, str | None], ...]:
     every = titles.behind | titles.glued_behind
     acronyms = _dotted_acronyms(every)
     initials = {title for title in every if _is_initials(title)} - acronyms
@@ -251,10 +255,10 @@ def _behind_rewrites(titles: Titles) -> tuple[tuple[str, str], ...]:
     apart = "(?: ?, ?| )"
     others = rf"(?:{apart}(?:{_either(every | acronyms)})\.?)*"
     return (
-        (rf"{others}{apart}(?:(?:{sure})\.?|\((?:{sure})\.?\)){others}$", ""),
-        (rf"^(.*[^ ,]) ?, ?(?:{_either(unsure)})\.?$", r"\1"),
-        (rf"^([^ ]+ (?:.*[^ ,])) (?:{_either(unsure)})\.?$", r"\1"),
-        (rf"^([^ ,]+ (?:[^,]* )?[^ ,]*[^ ,.]{{2}}){apart}(?:{_either(initials)})$", r"\1"),
+        (rf"{others}{apart}(?:(?:{sure})\.?|\((?:{sure})\.?\)){others}$", "", None),
+        (rf"^(.*[^ ,]) ?, ?(?:{_either(unsure)})\.?$", r"\1", None),
+        (rf"^([^ ]+ (?:.*[^ ,])) (?:{_either(unsure)})\.?$", r"\1", None),
+        (rf"^([^ ,]+ (?:[^,]* )?[^ ,]*[^ ,.]{{2}}){apart}(?:{_either(initials)})$", r"\1", None),
     )
 
 

@@ -117,17 +117,19 @@ class TableWriter:
         self.kind = kind
         self.raw_cells = raw_cells
         self.file = gzip.GzipFile(fileobj=file, mode="wb", compresslevel=6, mtime=0) if kind == ".csv.gz" else file
-        self.sink = None
+        self.sink = self.schema = None
 
-    def write(self, table: Any) -> None:
-        """Append a frame."""
+    def write(self, table: Any) -> int:
+        """Append a frame, as one row group of a Parquet file; return how many rows."""
         columns = _frames.arrow_table(table)
         if self.kind != ".parquet":
             columns = {name: self._cells(values) for name, values in columns.items()}
         part = pa.table(columns)
         if self.sink is None:
+            self.schema = part.schema
             self.sink = self._open(part.schema)
-        self.sink.write_table(part.cast(self.sink.schema) if self.kind == ".parquet" else part)
+        self.sink.write_table(part.cast(self.schema))
+        return len(part)
 
     def close(self) -> None:
         """Finish the file's format; the file itself is left open."""

@@ -297,6 +297,16 @@ def _guessed_gender(first_name: str) -> str | None:
 
 @cache
 def _detector() -> Any:
-    from gender_guesser.detector import Detector  # reads 45,000 names: 0.13 s that most users need not spend
+    """Return a detector of all its 45,000 names; reading them takes 0.05 s that most users need not spend."""
+    from gender_guesser.detector import Detector
 
-    return Detector(case_sensitive=False)
+    class PlainlyRead(Detector):
+        """Reads its file by `open`: `codecs.open` takes twice as long and is deprecated from Python 3.14."""
+
+        def _parse(self, filename):
+            self.names = {}
+            with open(filename, encoding="utf-8") as file:
+                for line in file:
+                    self._eat_name_line(line.strip())
+
+    return PlainlyRead(case_sensitive=False)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-WORKERS = 2  # threads that clean while the main one makes and writes; Arrow's kernels run side by side
+WORKERS = 2  # threads that clean, and chunks in the works; Arrow's kernels run side by side
 
 SYNTHESIZE_EXAMPLE = """\
 example:
@@ -45,7 +45,7 @@ def synthesize(options: argparse.Namespace) -> int:
 
     kind = _files.ending(options.output)
     _check_folder(options.output)
-    pipeline = recipe(options.recipe)(random_state=options.seed, n_jobs=-1)
+    pipeline = recipe(options.recipe)(random_state=options.seed)
     request = _files.read_table(options.request)
     with _files.replacing(options.output) as file:
         writer = _files.TableWriter(file, kind, raw_cells=options.raw_cells)
@@ -56,7 +56,7 @@ def synthesize(options: argparse.Namespace) -> int:
 
 
 def _stream(pipeline, request, writer) -> int:
-    """Make, clean and write the table chunk by chunk, several in the works at once. Return its length."""
+    """Make, clean and write the table chunk by chunk, all three at once. Return its length."""
     from tqdm import tqdm
 
     from skdp.synthesis import BLOCK_ROWS
@@ -66,20 +66,15 @@ def _stream(pipeline, request, writer) -> int:
     synthesizer.fit(request)
     total, done, waiting = int(request[synthesizer.count].sum()), 0, deque()
     bar = tqdm(total=total, unit=" records", unit_scale=True, disable=not sys.stderr.isatty(), leave=False)
-
-    def write_next() -> None:
-        table = waiting.popleft().result()
-        writer.write(table)
-        bar.update(len(table))
-
-    with bar, ThreadPoolExecutor(WORKERS) as workers:
+    with bar, ThreadPoolExecutor(WORKERS) as cleaning, ThreadPoolExecutor(1) as writing:
         for chunk in synthesizer.iter_chunks(request, BLOCK_ROWS):
-            waiting.append(workers.submit(rest.transform, chunk))
+            cleaned = cleaning.submit(rest.transform, chunk)
+            waiting.append(writing.submit(lambda part: writer.write(part.result()), cleaned))
             done += len(chunk)
-            if len(waiting) > WORKERS:
-                write_next()
+            while len(waiting) > WORKERS:
+                bar.update(waiting.popleft().result())
         while waiting:
-            write_next()
+            bar.update(waiting.popleft().result())
     return done
 
 

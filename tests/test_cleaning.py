@@ -4,6 +4,7 @@ import pickle
 import pkgutil
 import subprocess
 import sys
+import warnings
 
 import faker
 import numpy as np
@@ -538,3 +539,13 @@ def test_an_empty_frame_stays_empty(frame):
 def test_one_row_is_enough(frame):
     out = clone(CLEANER).fit_transform(frame({name: values[:1] for name, values in FULL.items()}))
     assert column(out, "gender") == ["female"]
+
+
+def test_first_names_are_those_of_gender_guesser():
+    from gender_guesser.detector import Detector
+
+    from skdp.cleaning import _detector
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        assert _detector().names == Detector(case_sensitive=False).names
