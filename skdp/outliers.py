@@ -14,6 +14,7 @@ from skdp.base import PrivacyTransformer, RowDropperMixin
 
 _NORMAL_QUARTILE = 0.6744897501960817  # of the standard normal: its MAD
 _SLACK = 0.01  # how much farther from the median than the rule a fence may stand, to be a round number
+_CELLS = 1 << 22  # sorted at once: more columns than fit are learned in turn, to spare memory
 _GAP_BLOCK = 64  # how many values in a tail are looked at first; doubled while all of them are outlying
 
 
@@ -136,14 +137,22 @@ class OutlierDropper(RowDropperMixin, PrivacyTransformer):
         if not len(frame):
             raise ValueError("OutlierDropper learns its fences from at least one row. Got a table with 0 rows instead.")
         factors = self._factors(self._watched_columns(frame))
+        self.fences_, columns = {}, list(factors)
+        width = max(_CELLS // len(frame), 1)
+        for start in range(0, len(columns), width):
+            self.fences_ |= self._learned_fences(
+                frame, {name: factors[name] for name in columns[start : start + width]}
+            )
+        self.privacy_guarantee_ = PrivacyGuarantee(
+            math.inf, scope="central", reasons=("outliers are told by fences learned from the data",)
+        )
+
+    def _learned_fences(self, frame, factors: dict) -> dict:
         ordered = _ordered(_frames.number_rows(frame, list(factors)))
         low, high = _fences(ordered, self.method, np.array(list(factors.values())))
         low = np.full_like(low, -np.inf) if self.tail == "right" else low
         high = np.full_like(high, np.inf) if self.tail == "left" else high
-        self.fences_ = dict(zip(factors, zip(low.tolist(), high.tolist(), strict=True), strict=True))
-        self.privacy_guarantee_ = PrivacyGuarantee(
-            math.inf, scope="central", reasons=("outliers are told by fences learned from the data",)
-        )
+        return dict(zip(factors, zip(low.tolist(), high.tolist(), strict=True), strict=True))
 
     def _watched_columns(self, frame) -> list:
         if not isinstance(self.factor, Mapping):
