@@ -16,7 +16,6 @@ from faker.providers import person
 from gender_guesser.detector import Detector
 from pandas.testing import assert_frame_equal
 from sklearn.base import clone
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skdp._addresses import PARTS, split_addresses
 from skdp._faker_titles import read_titles, strip_titles
@@ -46,11 +45,6 @@ def stripped(name):
 
 def parts(address):
     return tuple(values[0].as_py() for values in split_addresses(text([address])).values())
-
-
-@parametrize_with_checks([PIICleaner()])
-def test_passes_every_check_of_scikit_learn(estimator, check):
-    check(estimator)
 
 
 # Titles

@@ -10,6 +10,7 @@ from conftest import pandas_shuffled, pandas_str, polars_plain, values
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -27,6 +28,7 @@ from skdp import (
     PIICleaner,
     QuantileBinner,
     RandomizedResponse,
+    TrainOnKept,
 )
 
 # Each is made for the arrays of scikit-learn's checks (columns x0, x1, …; in frames these columns are added) …
@@ -45,7 +47,12 @@ CHECKED = [
     OutlierDropper(action="mask"),
     OutlierDropper(action="clip"),
     LaplaceNoise(bounds=(-10, 10)),
+    LaplaceNoise(0.5, bounds=(-10, 10), missing="impute", postprocess="clip"),
+    LaplaceNoise(sensitivity=1e6),
     RandomizedResponse(1.0, categories={"x0": [0.0, 1.0]}, other=0.0),
+    RandomizedResponse(1.0, categories=["a", "b"]),
+    TrainOnKept(OutlierDropper(), LogisticRegression()),
+    TrainOnKept(OutlierDropper(), LinearRegression()),
 ]
 RANDOM = "what is drawn for a row depends on its position"
 RANDOM_CHECKS = {
@@ -83,7 +90,7 @@ def name(estimator):
 def draws(estimator):
     """Whether `transform` draws at random for every row, whatever the row holds."""
     if isinstance(estimator, LaplaceNoise | RandomizedResponse):
-        return True
+        return getattr(estimator, "categories", None) != ["a", "b"]  # which columns of numbers do not hold
     return isinstance(estimator, FakerSynthesizer) and estimator.schema or getattr(estimator, "replace", "") == "all"
 
 

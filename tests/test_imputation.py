@@ -14,7 +14,6 @@ from scipy import stats
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skdp._checks import ParameterError
 from skdp.imputation import Conditional, DistributionImputer
@@ -23,21 +22,6 @@ ALARM = 1e-9
 ROWS = 50_000
 AGES = {(0, 9): 25, (10, 19): 23, (20, 39): 35, (40, 59): 13, (60, 70): 4}
 AGE_SHARES = np.repeat(np.array([0.25, 0.23, 0.35, 0.13, 0.04]) / [10, 10, 20, 20, 11], [10, 10, 20, 20, 11])
-
-
-def _random_only(estimator):
-    reason = "every value is drawn anew at each call, by position"
-    names = ("check_methods_sample_order_invariance", "check_methods_subset_invariance")
-    return dict.fromkeys(names, reason) if estimator.replace == "all" else {}
-
-
-@parametrize_with_checks(
-    [DistributionImputer(), DistributionImputer(random_state=0), DistributionImputer(replace="all")],
-    expected_failed_checks=_random_only,
-    xfail_strict=True,
-)
-def test_passes_every_check_of_scikit_learn_unless_all_is_drawn(estimator, check):
-    check(estimator)
 
 
 def draw(distribution, rows=ROWS, seed=0, **parameters):

@@ -13,7 +13,6 @@ from pandas.testing import assert_frame_equal
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, make_pipeline
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skdp.outliers import OutlierDropper
 
@@ -518,14 +517,6 @@ def test_it_claims_no_differential_privacy(frame):
     guarantee = OutlierDropper().fit(frame(DEBTS)).privacy_guarantee_
     assert not guarantee.is_finite
     assert "learned from the data" in str(guarantee)
-
-
-# scikit-learn's conventions
-
-
-@parametrize_with_checks([OutlierDropper(), OutlierDropper(action="mask"), OutlierDropper(action="clip")])
-def test_scikit_learn_checks(estimator, check):
-    check(estimator)
 
 
 def test_the_caller_s_table_is_left_alone(table):

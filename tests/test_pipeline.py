@@ -540,13 +540,6 @@ def test_unfitted_ones_do_not_predict():
 # scikit-learn's conventions
 
 
-@parametrize_with_checks(
-    [TrainOnKept(OutlierDropper(), LogisticRegression()), TrainOnKept(OutlierDropper(), LinearRegression())]
-)
-def test_scikit_learn_checks(estimator, check):
-    check(estimator)
-
-
 CHANGED = "as in scikit-learn's Pipeline, the steps are fitted in place"
 
 

@@ -13,7 +13,6 @@ from sklearn.compose import ColumnTransformer
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skdp import _frames
 from skdp._checks import ParameterError
@@ -494,11 +493,6 @@ def test_nothing_is_learned_from_no_rows(X):
 
 
 # As a step
-
-
-@parametrize_with_checks([QuantileBinner(encode=encode) for encode in ENCODINGS])
-def test_scikit_learn_checks(estimator, check):
-    check(estimator)
 
 
 @pytest.mark.parametrize("encode", ENCODINGS)
