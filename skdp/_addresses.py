@@ -31,6 +31,13 @@ _MEXICAN_NAMES = (
     "San Luis Potos[ií]|Sinaloa|Sonora|Tabasco|Tamaulipas|Tlaxcala|Veracruz(?: de Ignacio de la Llave)?|Yucat[aá]n|"
     "Zacatecas"
 )
+_US_NAMES = (
+    "Alabama|Alaska|Arizona|Arkansas|California|Colorado|Connecticut|Delaware|District of Columbia|Florida|Georgia|"
+    "Guam|Hawaii|Idaho|Illinois|Indiana|Iowa|Kansas|Kentucky|Louisiana|Maine|Maryland|Massachusetts|Michigan|"
+    "Minnesota|Mississippi|Missouri|Montana|Nebraska|Nevada|New Hampshire|New Jersey|New Mexico|New York|"
+    "North Carolina|North Dakota|Ohio|Oklahoma|Oregon|Pennsylvania|Puerto Rico|Rhode Island|South Carolina|"
+    "South Dakota|Tennessee|Texas|Utah|Vermont|Virginia|Washington|West Virginia|Wisconsin|Wyoming"
+)
 _CODES = tuple(_US_STATES + _MEXICAN_STATES)
 
 
@@ -56,8 +63,10 @@ _OTHER_FORMS = (
     # the state is a known code, in any case behind a comma, in capitals behind a blank
     rf"(?s)^{_STREET}{_CITY}(?: ?, ?(?P<state_province>(?i:{_either(_CODES)})\.?)"
     rf"|[ \n](?P<state_capitals>{_either(_CODES)})\.?) ?,?[ \n]?{_POSTCODE_WORD}{_ZIP}$",
-    # the state is spelled out
-    rf"(?s)^{_STREET}{_CITY} ?, ?(?P<state_province>[^,\n\d]*[^,\n\d ]) ?,?[ \n]{_POSTCODE_WORD}{_ZIP}$",
+    # the state is spelled out, or a country stands before the zip; C.P. is no state
+    rf"(?s)^{_STREET}{_CITY} ?, ?"
+    rf"(?P<state_province>(?i:{_MEXICAN_NAMES}|{_US_NAMES}|{_either(_CODES)}|[ABD-Z]\. ?[A-Z]|C\. ?[A-OQ-Z])\.?)"
+    rf"(?:[ ,\n]+{_COUNTRY})?[ ,\n]*{_POSTCODE_WORD}{_ZIP}$",
     # Mexican: the zip stands before the city
     rf"(?s)^{_STREET}{_POSTCODE_WORD}{_ZIP} ?,? {_CITY} ?[,\n] ?"
     rf"(?P<state_province>(?i:{_either(_MEXICAN_STATES)}|{_MEXICAN_NAMES})\.?)(?:[,\n] ?{_COUNTRY})?$",

@@ -49,7 +49,7 @@ def _territory(country: str) -> str | None:
     code = country.strip().upper()
     if code in Locale("en").territories and len(code) == 2:
         return code
-    if len(code) == 3 and code in get_global("territory_aliases"):
+    if len(code) in (2, 3) and code in get_global("territory_aliases"):
         return get_global("territory_aliases")[code][0]
     for language in ("en", None):
         names = _names(language)
@@ -62,6 +62,7 @@ def _territory(country: str) -> str | None:
 def _spellings(country: str) -> Iterator[str]:
     """Yield a name, and where it is inverted ("Korea, South") the straight form, then its head alone."""
     yield _folded(country)
+    yield _folded(country).removeprefix("the ")
     head, comma, tail = country.partition(",")
     if comma:
         yield _folded(f"{tail} {head}")

@@ -6,12 +6,14 @@ import io
 import os
 import stat
 import tempfile
+import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -38,7 +40,7 @@ def ending(path: str | Path) -> str:
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
-    """Read a table from CSV (any usual delimiter; UTF-8 with or without BOM, else Latin-1) or Parquet.
+    """Read a table from CSV (any usual delimiter; UTF-8 with or without BOM, else Windows-1252 or Latin-1) or Parquet.
 
     Raises
     ------
@@ -51,26 +53,52 @@ def read_table(path: str | Path) -> pd.DataFrame:
     data = Path(path).read_bytes()
     try:
         if kind == ".parquet":
-            return pd.read_parquet(io.BytesIO(data))
+            return _flat(pd.read_parquet(io.BytesIO(data)))
         text = _decoded(gzip.decompress(data) if kind == ".csv.gz" else data)
     except (pa.ArrowException, OSError, EOFError, zlib.error) as error:
         raise ValueError(f"The file {str(path)!r} is broken or no {kind[1:]} file.") from error
-    header = text.lstrip("\r\n").partition("\n")[0].rstrip("\r")
-    if not header.strip():
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").lstrip("\n")
+    if lines.startswith("sep="):  # Excel's own first line
+        lines = lines.partition("\n")[2]
+    if not lines.strip():
         raise ValueError(f"The file {str(path)!r} is empty; its first line must name the columns.")
-    delimiter = max(",;\t|", key=header.count)
-    names = [name.strip() for name in next(csv.reader([header], delimiter=delimiter))]
+    delimiter = max(",;\t|", key=lines.partition("\n")[0].count)
+    try:
+        return _parsed(lines, delimiter)
+    except (csv.Error, pd.errors.ParserError, pd.errors.ParserWarning) as error:
+        raise ValueError(f"The file {str(path)!r} is no table: some lines have more fields than the first.") from error
+
+
+def _flat(table: pd.DataFrame) -> pd.DataFrame:
+    for name in table:
+        kinds = set(table[name].dropna().map(type)) if table[name].dtype == object else set()
+        if any(issubclass(kind, bytes | list | dict | np.ndarray) for kind in kinds):
+            raise ValueError(f"Column {name!r} holds lists, structures or bytes where single values are needed.")
+    return table
+
+
+def _parsed(text: str, delimiter: str) -> pd.DataFrame:
+    names = [name.strip() for name in next(csv.reader(io.StringIO(text), delimiter=delimiter))]
     check_unique_names(names)
-    # only an empty cell is missing: "NA" is Namibia
-    return pd.read_csv(
-        io.StringIO(text), sep=delimiter, names=names, header=0, index_col=False, keep_default_na=False,
-        na_values=[""], skipinitialspace=True,
-    )  # fmt: skip
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", pd.errors.ParserWarning)
+        # only an empty cell is missing: "NA" is Namibia
+        table = pd.read_csv(
+            io.StringIO(text), sep=delimiter, names=names, header=0, index_col=False, dtype=str,
+            keep_default_na=False, na_values=[""], skipinitialspace=True,
+        )  # fmt: skip
+    # nothing but plain integers becomes a number: the code 004 is none
+    plain = [name for name in names if table[name].dropna().str.fullmatch(r"0|-?[1-9]\d{0,17}").all()]
+    return table.astype({name: "Int64" if table[name].isna().any() else "int64" for name in plain if len(table)})
 
 
 def _decoded(data: bytes) -> str:
     try:
         return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        pass
+    try:
+        return data.decode("cp1252")
     except UnicodeDecodeError:
         return data.decode("latin-1")
 
@@ -87,7 +115,10 @@ def replacing(path: str | Path) -> Iterator[io.BufferedWriter]:
         with open(target, "wb") as file:
             yield file
         return
-    handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
     try:
         with os.fdopen(handle, "wb") as file:
             yield file

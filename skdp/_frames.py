@@ -71,8 +71,23 @@ def read(X: Any, *, min_rows: int = 0) -> nw.DataFrame:
         return frame
     if isinstance(nw.from_native(X, pass_through=True, allow_series=True), nw.LazyFrame):
         raise TypeError("A lazy frame was given; call its collect() first.")
-    array = check_array(X, dtype=None, ensure_all_finite=False, ensure_min_samples=min_rows)
+    array = _checked_array(X, min_rows)
     return nw.from_native(pd.DataFrame(array, columns=[f"x{i}" for i in range(array.shape[1])], copy=False))
+
+
+def _checked_array(X: Any, min_rows: int) -> np.ndarray:
+    try:
+        return check_array(X, dtype=None, ensure_all_finite=False, ensure_min_samples=min_rows)
+    except ValueError as error:
+        # scikit-learn's messages for these show the array
+        if "\narray=" in str(error):
+            raise ValueError(
+                f"Expected 2D array, got {np.ndim(X)}D array instead. Reshape your data with array.reshape(-1, 1) if "
+                "it is one column, or array.reshape(1, -1) if it is one row."
+            ) from None
+        if "Complex data" in str(error):
+            raise ValueError("Complex data not supported; split it into real columns.") from None
+        raise
 
 
 def write(frame: nw.DataFrame, like: Any, container: str = "default") -> Any:
@@ -221,14 +236,15 @@ def numbers(frame: nw.DataFrame, column: str) -> np.ndarray:
     """
     series = frame.get_column(column)
     if series.dtype.is_numeric() and not series.dtype == nw.Decimal:
-        if frame.implementation.is_pandas():
-            native = series.to_native()
-            if isinstance(native.dtype, np.dtype):
-                return native.to_numpy(dtype=np.float64)  # naming a value for gaps would copy it
-            return native.to_numpy(dtype=np.float64, na_value=np.nan)
-        return np.asarray(series.cast(nw.Float64).to_numpy(), dtype=np.float64)
-    if kind(frame, column) not in ("number", "text", "other"):
-        raise ValueError(f"Column {column!r} holds {kind(frame, column)} values where numbers are needed.")
+        values = _as_floats(series)
+        return _exact(values, column) if series.dtype.is_integer() else values
+    found = kind(frame, column)
+    if found not in ("number", "text", "other"):
+        count = int((~missing(frame, column)).sum())
+        raise ValueError(
+            f"Column {column!r} holds {count} {found} values where numbers are needed; convert the column, or leave "
+            "it out of 'columns'."
+        )
     values = pd.Series(series.to_list(), dtype=object)
     parsed = pd.to_numeric(values, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
     strange = int((np.isnan(parsed) & values.notna().to_numpy()).sum())
@@ -246,14 +262,34 @@ def numbers(frame: nw.DataFrame, column: str) -> np.ndarray:
     return parsed
 
 
+def _as_floats(series: nw.Series) -> np.ndarray:
+    if not series.implementation.is_pandas():
+        return np.asarray(series.cast(nw.Float64).to_numpy(), dtype=np.float64)
+    native = series.to_native()
+    if isinstance(native.dtype, np.dtype):
+        return native.to_numpy(dtype=np.float64)  # naming a value for gaps would copy it
+    return native.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _exact(values: np.ndarray, column: str) -> np.ndarray:
+    """Return what integers became as floats; raise where floats cannot tell them apart."""
+    if len(values) and max(np.fmax.reduce(values), -np.fmin.reduce(values)) >= 2**53:
+        count = int((np.abs(values) >= 2**53).sum())
+        raise ValueError(
+            f"Column {column!r} holds {count} integer{'s' * (count > 1)} of 2^53 or more, which floats cannot tell "
+            "apart; subtract a constant first, or leave the column out if it is an identifier."
+        )
+    return values
+
+
 def number_rows(frame: nw.DataFrame, columns: list[str]) -> np.ndarray:
     """Return numeric columns as the rows of one float64 array, as `numbers` does each, but in one go where it can."""
     table = frame if list(frame.columns) == columns else frame.select(columns)
     if columns and frame.implementation.is_pandas():
         native = table.to_native()
-        if all(isinstance(dtype, np.dtype) and dtype.kind in "iuf" for dtype in native.dtypes):
+        if all(isinstance(dtype, np.dtype) and dtype.kind == "f" for dtype in native.dtypes):
             return native.to_numpy(dtype=np.float64).T
-    elif columns and all(dtype.is_integer() or dtype.is_float() for dtype in table.schema.values()):
+    elif columns and all(dtype.is_float() for dtype in table.schema.values()):
         return np.asarray(table.to_numpy(), dtype=np.float64).T
     rows = np.empty((len(columns), len(frame)))
     for row, column in zip(rows, columns, strict=True):
@@ -498,6 +534,8 @@ def cut(y: Any, keep: np.ndarray) -> Any:
         if series.implementation.is_pandas():
             return y.loc[keep]
         return series.filter(keep.tolist()).to_native()
+    if hasattr(y, "tocsr"):
+        return y.tocsr()[keep]
     if isinstance(y, list | tuple):
         return [value for value, kept in zip(y, keep, strict=True) if kept]
     return np.asarray(y)[keep]

@@ -156,6 +156,8 @@ class RowDropperMixin(TransformerMixin):
             If rows would go and `y` is given, or a ColumnTransformer or FeatureUnion calls: X would no longer match y,
             or the columns beside it.
         """
+        if self.action == "drop" and self.drop_at == "always":
+            refuse_beside_others(self)  # `transform` could not know
         released, keep = self.fit_release(X, y)
         if not keep.all():
             if y is not None:
@@ -207,8 +209,8 @@ class RowDropperMixin(TransformerMixin):
         keep : ndarray of bool of shape (n_rows,)
             Which rows of `X` it holds.
         """
-        check_consistent_length(X, y)
         frame = self._read(X, reset=True)
+        check_consistent_length(X, y)
         self._fit(frame)
         keep = self._keep(frame) if self.action == "drop" else np.ones(len(frame), dtype=bool)
         return self._write(self._released(frame, keep), X), keep
@@ -250,7 +252,7 @@ class RowDropperMixin(TransformerMixin):
         return self._transform(frame)
 
 
-def refuse_beside_others(owner: object) -> None:
+def refuse_beside_others(owner: object, change: str = "drop rows") -> None:
     """Raise where a ColumnTransformer or FeatureUnion called: it would put a table that lost rows beside whole ones.
 
     Neither tells its transformers who calls, and neither notices: pandas fills the rows that went with NaN, polars
@@ -262,8 +264,8 @@ def refuse_beside_others(owner: object) -> None:
         inside_scikit_learn = frame.f_globals.get("__name__", "").startswith("sklearn.")
         if inside_scikit_learn and frame.f_locals.get("message_clsname") in ("ColumnTransformer", "FeatureUnion"):
             composite = frame.f_locals["message_clsname"]
+            mask = "; or set action='mask', which keeps every row" if change == "drop rows" else ""
             raise ValueError(
-                f"{type(owner).__name__} would drop rows inside a {composite}, whose other columns keep them. Put it "
-                f"in front of the {composite} (in a skdp.pipeline.Pipeline), and name the columns to look at in "
-                "'columns'; or set action='mask', which keeps every row."
+                f"{type(owner).__name__} would {change} inside a {composite}, whose other columns keep theirs. Put it "
+                f"in front of the {composite} (in a skdp.pipeline.Pipeline){mask}."
             )

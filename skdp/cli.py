@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from importlib.metadata import version
 from pathlib import Path
 
 WORKERS = 2  # threads that clean, and chunks in the works; Arrow's kernels run side by side
@@ -16,7 +17,7 @@ example:
   skdp synthesize examples/bulk_request.csv --output people.parquet --seed 1
 
 The request is a CSV or Parquet table with the columns Country, Year and Records; each of its rows becomes that many
-fictitious travellers. The output file is written whole or not at all."""
+fictitious travellers; years from 1583 to 9998. The output file is written whole or not at all."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -28,12 +29,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The words of the command line; by default those that Python was started with.
     """
     options = _parser().parse_args(arguments)
-    signal.signal(signal.SIGTERM, _interrupted)
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _interrupted)
     try:
         return options.run(options)
     except KeyboardInterrupt:
         return _failed("interrupted; the output file is as it was", 130)
-    except (ValueError, TypeError, OSError, MemoryError) as error:
+    except (ValueError, TypeError, OSError, MemoryError, NotImplementedError) as error:
         return _failed(_line(error), 2)
 
 
@@ -64,7 +67,7 @@ def _stream(pipeline, request, writer) -> int:
     pipeline.fit(request.iloc[:0])
     synthesizer, rest = pipeline[0], pipeline[1:]
     synthesizer.fit(request)
-    total, done, waiting = int(request[synthesizer.count].sum()), 0, deque()
+    total, done, waiting = synthesizer.count_records(request), 0, deque()
     bar = tqdm(total=total, unit=" records", unit_scale=True, disable=not sys.stderr.isatty(), leave=False)
     with bar, ThreadPoolExecutor(WORKERS) as cleaning, ThreadPoolExecutor(1) as writing:
         for chunk in synthesizer.iter_chunks(request, BLOCK_ROWS):
@@ -80,6 +83,8 @@ def _stream(pipeline, request, writer) -> int:
 
 def _check_folder(output: str) -> None:
     folder = Path(output).parent
+    if folder.is_file():
+        raise OSError(f"{str(folder)!r} is a file, not a folder to write {output!r} in.")
     if not folder.is_dir():
         raise OSError(f"The folder {str(folder)!r} of the output file does not exist; make it first.")
     if Path(output).is_dir():
@@ -87,7 +92,8 @@ def _check_folder(output: str) -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="skdp", description="Tables of personal data, made safe to share.")
+    parser = _Parser(prog="skdp", description="Tables of personal data, made safe to share.")
+    parser.add_argument("--version", action="version", version=f"%(prog)s {version('skdp')}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     command = commands.add_parser(
         "synthesize",
@@ -105,6 +111,13 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--raw-cells", action="store_true", help="leave CSV cells that look like formulas as they are")
     command.set_defaults(run=synthesize)
     return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong with the words of a command in one line."""
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: {message} (see {self.prog} --help)\n")
 
 
 def _seed(text: str) -> int:

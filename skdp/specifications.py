@@ -5,7 +5,7 @@ which depend on nothing but the block's other columns and `rng`.
 """
 
 import datetime
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Set
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -74,7 +74,7 @@ class FromColumn:
         """Return the Faker locale of a country."""
         from skdp._faker_arrays import AVAILABLE_LOCALES
 
-        return country_locale(country, AVAILABLE_LOCALES) or self.default
+        return country_locale(None if country is None else str(country), AVAILABLE_LOCALES) or self.default
 
 
 class Fake(Specification):
@@ -86,7 +86,7 @@ class Fake(Specification):
         The name of any method of any Faker provider, such as ``"address"``.
     locale : str or FromColumn, default="en_US"
         A Faker locale, or the column that tells each record's country.
-    providers : collection of Faker providers, default=()
+    providers : Faker provider or collection of them, default=()
         Community providers to add: classes, or modules that hold a ``Provider``.
     unique : bool, default=False
         Whether no value may come twice in a table.
@@ -124,6 +124,10 @@ class Fake(Specification):
         locale = self.locale.default if isinstance(self.locale, FromColumn) else self.locale
         if not isinstance(locale, str):
             raise invalid("Fake", "locale", locale, f"a Faker locale or FromColumn(...) (column {column!r})")
+        from skdp._faker_arrays import AVAILABLE_LOCALES
+
+        if locale not in AVAILABLE_LOCALES:
+            raise ValueError(f"Column {column!r}: Faker has no locale {locale!r}{nearest(locale, AVAILABLE_LOCALES)}")
         methods = self._faker(locale).methods()
         if self.method not in methods:
             raise ValueError(f"Column {column!r}: Faker has no method {self.method!r}{nearest(self.method, methods)}")
@@ -137,7 +141,7 @@ class Fake(Specification):
         if not isinstance(self.locale, FromColumn):
             return self._accepted(self.locale, block.size, rng)
         countries = _arrays.factorised(block.columns[self.locale.column])
-        locales = [self.locale.locale(country) for country in countries.labels]
+        locales = [self._locale_of(country) for country in countries.labels]
         distinct = sorted(set(locales))
         of_row = np.array([distinct.index(locale) for locale in locales] + [-1])[countries.codes]
         if (countries.codes < 0).any():
@@ -146,6 +150,11 @@ class Fake(Specification):
         sizes = np.bincount(of_row, minlength=len(distinct))
         parts = [self._accepted(name, int(size), rng) for name, size in zip(distinct, sizes, strict=True) if size]
         return _arrays.take(_arrays.concatenate(parts), np.argsort(np.argsort(of_row, kind="stable"), kind="stable"))
+
+    def _locale_of(self, country: Any) -> str:
+        """Return the locale of a country; the default where that locale lacks the method."""
+        locale = self.locale.locale(country)
+        return locale if self.method in self._faker(locale).methods() else self.locale.default
 
     def _accepted(self, locale: str, size: int, rng: np.random.Generator) -> Any:
         """Return values that the predicate accepts: the first of those drawn, which keeps them independent."""
@@ -163,10 +172,14 @@ class Fake(Specification):
         raise ValueError(f"{self!r}: {short} values were still rejected after {MAX_ROUNDS} rounds of drawing again.")
 
     def _rejected(self, values: Any) -> np.ndarray:
-        return np.asarray(self.reject(_frames.pandas_series(values)), dtype=bool)
+        rejected = pd.Series(self.reject(_frames.pandas_series(values)))
+        if len(rejected) != len(values) or rejected.isna().any():
+            raise invalid("Fake", "reject", self.reject, "a predicate that returns True or False for each value")
+        return rejected.to_numpy(dtype=bool)
 
     def _faker(self, locale: str) -> Any:
-        return _column_faker(locale, tuple(self.providers))
+        one = isinstance(self.providers, type) or hasattr(self.providers, "Provider")
+        return _column_faker(locale, (self.providers,) if one else tuple(self.providers))
 
 
 @cache
@@ -225,8 +238,8 @@ class Choice(Specification):
 
     Parameters
     ----------
-    values : collection
-        What to choose from: strings, numbers, dates, None.
+    values : list or other ordered collection
+        What to choose from, of one type: strings, numbers, dates; None is a missing value.
     weights : collection of float, default=None
         How often each is chosen, in any unit; by default all alike.
     """
@@ -236,8 +249,12 @@ class Choice(Specification):
 
     def check(self, column):
         """Raise unless there are values, and a usable weight for each."""
-        if isinstance(self.values, str) or not isinstance(self.values, Collection) or not len(self.values):
-            raise invalid("Choice", "values", self.values, f"a collection of at least one value (column {column!r})")
+        if isinstance(self.values, str | Set) or not isinstance(self.values, Collection) or not len(self.values):
+            raise invalid("Choice", "values", self.values, f"at least one value, in an order (column {column!r})")
+        try:
+            pa.array(list(self.values))
+        except pa.ArrowException:
+            raise invalid("Choice", "values", self.values, f"values of one type (column {column!r})") from None
         if self.weights is None:
             return
         weights = np.asarray(self.weights)
@@ -267,7 +284,7 @@ class Dates(Specification):
         First and last day, both included: a date, an ISO 8601 string, the name of a column of dates, or a function of
         the columns so far (a pandas frame) that returns one date a record.
     year : int or str, default=None
-        Instead of `start` and `end`: a year, or the name of a column of years.
+        Instead of `start` and `end`: a year from 1583 to 9998, or the name of a column of years.
 
     Examples
     --------
@@ -314,15 +331,37 @@ class Dates(Specification):
         """Return years since 1970."""
         if not isinstance(self.year, str):
             return np.full(block.size, self.year - 1970)
-        return whole_numbers(self.year, block.columns[self.year], *YEARS, what="year") - 1970
+        return self.checked_years(block.columns[self.year]) - 1970
+
+    def checked_years(self, values: Any) -> np.ndarray:
+        """Return the column of years; raise where one cannot be."""
+        return whole_numbers(self.year, values, *YEARS, what="year")
 
     def _bound(self, bound: Any, block: Block) -> np.ndarray:
         if callable(bound):
-            return np.asarray(bound(block.frame())).astype("datetime64[D]")
+            return _as_days(bound(block.frame()), "what a function of Dates returns")
         day = _day(bound)
-        if day is None:
-            return np.asarray(_frames.pandas_series(block.columns[bound])).astype("datetime64[D]")
-        return np.full(block.size, day)
+        return np.full(block.size, day) if day is not None else _as_days(block.columns[bound], f"Column {bound!r}")
+
+
+def _as_days(values: Any, what: str) -> np.ndarray:
+    """Return dates as datetime64[D].
+
+    Raises
+    ------
+    ValueError
+        If any is missing or no date; `what` they are is named, their values are not.
+    """
+    if isinstance(values, np.ndarray) and values.dtype.kind == "M":
+        days = values.astype("datetime64[D]")
+    else:
+        series = _frames.pandas_series(_arrays.as_arrow(values))
+        if pd.api.types.is_numeric_dtype(series.dtype):
+            raise ValueError(f"{what} holds numbers where dates are needed.")
+        days = pd.to_datetime(series, errors="coerce", format="ISO8601").to_numpy().astype("datetime64[D]")
+    if np.isnat(days).any():
+        raise ValueError(f"{what} is missing or no date (such as 2020-12-31) in {int(np.isnat(days).sum())} records.")
+    return days
 
 
 def _day(bound: Any) -> np.datetime64 | None:

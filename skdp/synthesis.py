@@ -15,8 +15,8 @@ from sklearn.utils.validation import check_is_fitted
 from skdp import _arrays, _frames
 from skdp._checks import check_columns, check_integer, invalid
 from skdp._streams import root, stream
-from skdp.base import PrivacyTransformer
-from skdp.specifications import Block, Derived, Fake, Specification, redrawn, whole_numbers
+from skdp.base import PrivacyTransformer, refuse_beside_others
+from skdp.specifications import Block, Dates, Derived, Fake, Specification, redrawn, whole_numbers
 
 BLOCK_ROWS = 65_536
 MAX_RECORDS = 1_000_000_000
@@ -107,6 +107,22 @@ class FakerSynthesizer(PrivacyTransformer):
         """
         return super().transform(X)
 
+    def count_records(self, X) -> int:
+        """Return how many records `transform` would make.
+
+        Parameters
+        ----------
+        X : dataframe or array-like of shape (n_rows, n_columns)
+            As for `transform`.
+
+        Returns
+        -------
+        records : int
+            The sum of the counts, or without `count` the number of rows.
+        """
+        check_is_fitted(self)
+        return self._maker(self._read(X)).total
+
     def iter_chunks(self, X, chunk_rows=1_000_000) -> Iterator[Any]:
         """Yield the table of `transform` in parts, for tables larger than memory.
 
@@ -133,6 +149,8 @@ class FakerSynthesizer(PrivacyTransformer):
             yield self._write(self._placed(part, maker.rows(start, stop)), X)
 
     def _fit(self, frame):
+        if self.count is not None:
+            refuse_beside_others(self, "make another number of rows")
         self.schema_ = {name: self._specification(name, one) for name, one in self._chosen_schema(frame).items()}
         if self.count is not None:
             check_columns(self, "count", self.count, frame.columns)
@@ -140,13 +158,20 @@ class FakerSynthesizer(PrivacyTransformer):
         for name, one in self.schema_.items():
             one.check(name)
             check_columns(self, "schema", sorted(one.needs() or ()), available)
+        given = set(frame.columns) - (set() if self.count is not None else set(self.schema_))
+        for one in self.schema_.values():
+            if isinstance(one, Dates) and isinstance(one.year, str) and one.year in given:
+                one.checked_years(frame.get_column(one.year))  # at once, by the rows of the request
         self._maker(frame)
 
     def _chosen_schema(self, frame) -> Mapping:
         if self.schema is None:
             return {name: one for name, one in PERSON.items() if self.count is not None or name in frame.columns}
         if not isinstance(self.schema, Mapping) or not all(isinstance(name, str) for name in self.schema):
-            raise invalid(self, "schema", type(self.schema).__name__, "a mapping of column names to specifications")
+            given = list(self.schema) if isinstance(self.schema, Mapping) else type(self.schema).__name__
+            raise invalid(self, "schema", given, "a mapping of column names (text) to specifications")
+        if not self.schema and self.count is not None:
+            raise invalid(self, "schema", self.schema, "of at least one column where 'count' is given")
         return self.schema
 
     def _specification(self, name: str, one: Any) -> Specification:

@@ -543,3 +543,20 @@ def test_first_names_are_those_of_gender_guesser():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         assert _detector().names == Detector(case_sensitive=False).names
+
+
+@pytest.mark.parametrize(
+    ("address", "parts"),
+    [
+        ("Av. 5 No. 10, Mérida, Yucatán, C.P. 97000", ("Av. 5 No. 10", "Mérida", "Yucatán", "97000")),
+        ("Av. 5, Mérida, Yucatán C.P. 97000", ("Av. 5", "Mérida", "Yucatán", "97000")),
+        ("1 Oak St, Ames, IA, USA, 50010", ("1 Oak St", "Ames", "IA", "50010")),
+        ("1 Oak St, Ames, IA USA 50010", ("1 Oak St", "Ames", "IA", "50010")),
+        ("Musterstrasse 5, Berlin, Germany 10115", ("Musterstrasse 5, Berlin, Germany 10115", None, None, None)),
+        ("Order, ref, number 12345", ("Order, ref, number 12345", None, None, None)),
+    ],
+)
+def test_a_state_is_a_known_one(address, parts):
+    cleaned = PIICleaner(addresses="a", drop=None).fit_transform(pd.DataFrame({"a": [address]}))
+    found = [None if pd.isna(value) else value for value in cleaned.iloc[0]]
+    assert tuple(found) == parts

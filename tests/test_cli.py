@@ -98,9 +98,14 @@ def test_dates_are_dates_for_whoever_reads_them(folder):
         ("\n" + REQUEST).encode(),
         REQUEST.replace("RUSSIA", '"KOREA, SOUTH"').encode(),
         b'"Country","Year","Records"\n"RUSSIA","2016","4"\n"MEXICO",2020,7\n',
+        REQUEST.replace("\n", "\r").encode(),
+        b"sep=;\n" + REQUEST.replace(",", ";").encode(),
         REQUEST.replace("Country,Year", "Country, Year").encode(),
     ],
-    ids=["BOM", "semicolons", "tabs", "CR LF", "Latin-1", "blank first line", "quoted", "all quoted", "blanks"],
+    ids=[
+        "BOM", "semicolons", "tabs", "CR LF", "Latin-1", "blank first line", "quoted", "all quoted", "CR",
+        "Excel's first line", "blanks",
+    ],
 )  # fmt: skip
 def test_lenient_reading(folder, data):
     (folder / "request.csv").write_bytes(data)
@@ -170,6 +175,8 @@ def test_cells_that_look_like_formulas_are_defused_unless_raw(folder):
         ("Country,Year,Records\nA,,1\n", "'Year' must hold a year"),
         ("Country,Year,Records\nA,x,1\n", "'Year' must hold a year"),
         ("", "empty"),
+        ("Country,Year,Records\nA,2016,1,9\n", "more fields than the first"),
+        ("Country,Year,Records\n" + "A,2016,1\n" * 70_000 + "B,99999,1\n", "first in row 70001"),
     ],
 )
 def test_bad_requests(folder, capsys, request_text, message):
@@ -271,3 +278,21 @@ def test_a_progress_bar_on_a_terminal(folder):
     os.close(leader)
     assert done.returncode == 0
     assert "records" in shown and "%" in shown
+
+
+def test_codes_stay_as_they_are_written(folder):
+    (folder / "request.csv").write_text("Country,Year,Records\n004,2016,1\nTrue,2016,2\n")
+    run(folder)
+    assert pd.read_csv(folder / "people.csv", dtype=str)["place_of_birth"].tolist() == ["004", "True", "True"]
+
+
+def test_nested_parquet_columns_are_refused(folder, capsys):
+    pd.DataFrame({"Country": [["A"]], "Year": [2016], "Records": [1]}).to_parquet(folder / "nested.parquet")
+    assert "Column 'Country' holds lists" in fails(capsys, folder, request="nested.parquet")
+
+
+def test_usage_errors_take_one_line_too(folder, capsys):
+    with pytest.raises(SystemExit) as error:
+        main(["synthesize", "request.csv"])
+    assert error.value.code == 2
+    assert capsys.readouterr().err.count("\n") == 1

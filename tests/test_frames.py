@@ -192,3 +192,29 @@ def test_y_is_cut_in_its_own_container(make):
     kept = _frames.cut(y, np.array([True, False, True, False]))
     assert type(kept) is type(y)
     assert list(kept) == [0, 2]
+
+
+@pytest.mark.parametrize(
+    "X",
+    [np.array(["secret-cell", "b"], dtype=object), np.array([[77777.125 + 1j, 2]]), {"a": 77777.125}, [77777.125, 1.0]],
+    ids=["one dimension", "complex", "mapping", "list"],
+)
+def test_what_is_refused_is_not_shown(X):
+    with pytest.raises((ValueError, TypeError)) as error:
+        _frames.read(X)
+    assert "secret" not in str(error.value) and "7777" not in str(error.value)
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame])
+def test_integers_that_floats_cannot_tell_apart_are_refused(make):
+    frame = _frames.read(make({"id": [2**53, 2**53 + 1, 5], "n": [2**53 - 1, -(2**53) + 1, 0]}))
+    with pytest.raises(ValueError, match=r"'id' holds 2 integers of 2\^53 or more"):
+        _frames.numbers(frame, "id")
+    with pytest.raises(ValueError, match="'id' holds 2 integers"):
+        _frames.number_rows(frame, ["n", "id"])
+    assert _frames.numbers(frame, "n").tolist() == [2**53 - 1, -(2**53) + 1, 0]
+
+
+def test_sparse_y_is_cut():
+    kept = _frames.cut(sparse.csr_array(np.eye(3)), np.array([True, False, True]))
+    assert kept.shape == (2, 3)

@@ -564,3 +564,11 @@ def test_train_on_kept_without_y():
     model = KMeans(2, random_state=0, n_init=1)
     trained = TrainOnKept(OutlierDropper(), model).fit(X)
     np.testing.assert_array_equal(trained.predict(X), clone(model).fit(X[KEEP]).predict(X))
+
+
+@pytest.mark.parametrize("container", ["pandas", "polars"])
+def test_a_step_that_always_drops_is_refused_beside_others_even_if_no_row_goes(container):
+    table = pd.DataFrame({"a": [1.0, 2, 3, 4, 5], "who": [1, 2, 3, 4, 5]})
+    parts = ColumnTransformer([("drop", OutlierDropper(drop_at="always"), ["a"])], remainder="passthrough")
+    with pytest.raises(ValueError, match="inside a ColumnTransformer"):
+        parts.set_output(transform=container).fit(table)

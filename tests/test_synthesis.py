@@ -277,3 +277,29 @@ def test_uniform_random_numbers_of_the_last_ulp_never_choose_a_weightless_value(
     from skdp.specifications import Block
 
     assert set(Choice(["a", "b", "c"], weights=[1, 1e-300, 0]).draw(Block(0, 5, {}), Edge()).to_pylist()) <= {"a", "b"}
+
+
+def test_dates_from_text_name_the_column_and_show_no_cell():
+    table = pd.DataFrame({"since": ["2020-01-01", "SECRETCELL"]})
+    with pytest.raises(ValueError, match="Column 'since' is missing or no date .* in 1 records") as error:
+        FakerSynthesizer({"d": Dates("since", "2030-01-01")}).fit_transform(table)
+    assert "SECRET" not in str(error.value)
+
+
+def test_making_another_number_of_rows_is_refused_beside_other_columns():
+    parts = ColumnTransformer([("f", FakerSynthesizer({"n": "name"}, count="z"), ["z"])], remainder="passthrough")
+    with pytest.raises(ValueError, match="another number of rows inside a ColumnTransformer"):
+        parts.fit_transform(pd.DataFrame({"z": [2, 0], "w": [1, 2]}))
+
+
+def test_country_codes_may_be_numbers_and_a_locale_that_lacks_the_method_falls_back():
+    table = pd.DataFrame({"code": [643, 484], "Country": ["RUSSIA", "MEXICO"]})
+    made = FakerSynthesizer({
+        "name": Fake("name", locale=FromColumn("code")), "state": Fake("state", locale=FromColumn("Country")),
+    }).fit_transform(table)  # fmt: skip
+    assert made.notna().all().all()
+
+
+def test_a_set_of_choices_is_refused_because_its_order_may_change(demand):
+    with pytest.raises(ValueError, match="'values' parameter of Choice must be at least one value, in an order"):
+        FakerSynthesizer({"c": Choice({"a", "b"})}).fit(demand)
