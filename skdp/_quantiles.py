@@ -2,6 +2,7 @@
 
 import bisect
 import decimal
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,8 +10,10 @@ from typing import Literal
 
 import numpy as np
 
-MOST_DIGITS = 15  # that a float64 keeps of any decimal number
+MOST_DIGITS = 17  # that tell any float64 from the next
 MEAN_DIGITS = 2  # at least, by default: with one, a mean could be off by a half
+FEW_DIGITS = 4  # at most, of an edge that is a value of the table
+_SHARED = 5  # records with one value, of few digits, tell nothing of one of them
 _MOVED = 0.025  # of a bin's equal share that the default lets an edge pass over
 
 
@@ -25,7 +28,7 @@ class QuantileBins:
     means : ndarray of float64 of shape (n_bins,)
         The mean of each bin, rounded like the edges; NaN where there are no values.
     digits : int or None
-        The significant digits of the edges; None if exact.
+        The significant digits of the edges, by default of the one with most; None if exact.
     n_values : int
         How many finite values there are.
     n_tied : int
@@ -51,22 +54,24 @@ def quantile_bins(
     n_bins : int
         How many bins; fewer are made where values are tied or edges round alike.
     digits : int, False or None, default=None
-        Significant digits of edges and means: so many; exact; the fewest that hardly move populations, for means at
-        least 2.
+        Significant digits of edges and means: so many; exact; for each the fewest that hardly move populations, or keep
+        a mean in its bin (then at least 2), and are no value of a record, unless of a grid that the values fill.
     min_size : int, default=1
         Bins are merged until each holds so many values, or only one is left.
 
     Examples
     --------
     >>> quantile_bins(np.array([1.0, 2.0, 3.0, 4.0, 55.5, 66.6]), 3)
-    QuantileBins(edges=array([ 2., 20.]), means=array([ 1.5,  3.5, 61. ]), digits=1, n_values=6, n_tied=0)
+    QuantileBins(edges=array([ 2.7, 20. ]), means=array([ 1.5,  3.5, 61. ]), digits=2, n_values=6, n_tied=0)
     """
     order = PartialOrder(values)
     edges = order.quantiles(n_bins)
-    mean_digits = digits
-    if digits is None:
-        edges, digits = _hardly_moved(order, edges, int(_MOVED * order.size / n_bins))
-        mean_digits = max(digits, MEAN_DIGITS)
+    by_default = digits is None
+    if by_default:
+        tolerance = int(_MOVED * order.size / n_bins)
+        found = [_hardly_moved(order, edge, tolerance) for edge in edges]
+        edges, digits = [edge for edge, _ in found], max((own for _, own in found), default=1)
+        fewest = max(MEAN_DIGITS, min((own for _, own in found), default=1))
     elif digits is not False:
         edges = [rounded(edge, digits) for edge in edges]
     edges = sorted({edge for edge in edges if math.isfinite(edge)})
@@ -74,9 +79,15 @@ def quantile_bins(
     filled = _merged(counts, order.size, 1)
     kept = _merged([counts[i] for i in filled], order.size, min_size)
     ends = [counts[filled[i]] for i in kept]
-    means = [rounded(mean, mean_digits) if mean_digits else mean for mean in order.means(ends)]
+    edges = [edges[filled[i]] for i in kept]
+    means = order.means(ends)
+    if by_default:
+        bounds = zip(means, [-math.inf, *edges], [*edges, math.inf], strict=True)
+        means = [_inside(order, mean, low, high, fewest) for mean, low, high in bounds]
+    elif digits:
+        means = [rounded(mean, digits) for mean in means]
     return QuantileBins(
-        edges=np.array([edges[filled[i]] for i in kept], dtype=np.float64),
+        edges=np.array(edges, dtype=np.float64),
         means=np.array(means),
         digits=digits or None,
         n_values=order.size,
@@ -130,6 +141,16 @@ class PartialOrder:
         start, stop = self._span(after)
         return start + int(np.count_nonzero(self.values[start:stop] <= bound))
 
+    def count_of(self, number: float) -> int:
+        """Return how many values are `number`."""
+        return int(np.count_nonzero(self._around(number) == number))
+
+    def neighbours(self, number: float) -> tuple[float, float]:
+        """Return the largest value below and the smallest above a number, infinite where there is none."""
+        near = self._around(number)
+        below, above = np.where(near < number, near, -np.inf), np.where(near > number, near, np.inf)
+        return float(below.max(initial=-np.inf)), float(above.min(initial=np.inf))
+
     def means(self, ends: Sequence[int]) -> list[float]:
         """Return the mean of the values of each run of ranks: up to the first of `ends`, from there to the next, …."""
         self._settle(ends)
@@ -155,6 +176,13 @@ class PartialOrder:
         start = self._settled[place - 1] + 1 if place else 0
         return start, self._settled[place] if place < len(self._settled) else self.size
 
+    def _around(self, number: float) -> np.ndarray:
+        """Return a run of the values that holds all that are `number`, and those next to them."""
+        before = bisect.bisect_left(self._settled, number, key=self.values.__getitem__)
+        after = bisect.bisect_right(self._settled, number, key=self.values.__getitem__)
+        start = self._settled[before - 1] if before else 0
+        return self.values[start : self._settled[after] + 1 if after < len(self._settled) else self.size]
+
     def _between(self, rank: int, share: float) -> float:
         """Return the number `share` of the way from the value of a settled rank to the next."""
         low = float(self.values[rank])
@@ -179,23 +207,79 @@ def rounded(number: float, digits: int, rounding: str = decimal.ROUND_HALF_EVEN)
     return float(decimal.Context(prec=digits, rounding=rounding).create_decimal_from_float(number)) + 0.0
 
 
-def _hardly_moved(order: PartialOrder, edges: Sequence[float], tolerance: int) -> tuple[list[float], int]:
-    """Return the edges with the fewest digits such that each passes over at most `tolerance` values."""
-    counts = [order.count_up_to(edge) for edge in edges]
+def _hardly_moved(order: PartialOrder, edge: float, tolerance: int) -> tuple[float, int]:
+    """Return the number of fewest digits that parts the values as `edge` does, but for `tolerance` of them.
+
+    It is no record's value, unless that tells nothing of the record. With it come its digits; NaN and 1 where no double
+    fits between the values.
+    """
+    count = order.count_up_to(edge)
+    centre = None
     for digits in range(1, MOST_DIGITS + 1):
-        found = [_nearby(order, edge, count, digits, tolerance) for edge, count in zip(edges, counts, strict=True)]
-        if None not in found:
-            return found, digits
-    return [rounded(edge, MOST_DIGITS) for edge in edges], MOST_DIGITS
+        for candidate in _roundings(edge, digits):
+            if abs(order.count_up_to(candidate) - count) <= tolerance and not _tells(order, candidate):
+                return candidate, digits
+        if centre is None:
+            centre = _gap_centre(order, edge)
+        for candidate in _roundings(centre, digits):
+            if order.count_up_to(candidate) == count and not _tells(order, candidate):
+                return candidate, digits
+    return math.nan, 1
 
 
-def _nearby(order: PartialOrder, edge: float, count: int, digits: int, tolerance: int) -> float | None:
-    """Return the edge rounded to nearest, else down, else up, whichever first has about `count` values up to it."""
-    for rounding in (decimal.ROUND_HALF_EVEN, decimal.ROUND_FLOOR, decimal.ROUND_CEILING):
-        candidate = rounded(edge, digits, rounding)
-        if abs(order.count_up_to(candidate) - count) <= tolerance:
+def _gap_centre(order: PartialOrder, edge: float) -> float:
+    """Return the number halfway between the values that `edge` parts, or `edge` above all values."""
+    low, high = order.neighbours(edge)
+    low = edge if order.count_of(edge) else low
+    return low / 2 + high / 2 if math.isfinite(high) else edge
+
+
+def _roundings(number: float, digits: int) -> list[float]:
+    """Return a number rounded to nearest, down and up."""
+    ways = (decimal.ROUND_HALF_EVEN, decimal.ROUND_FLOOR, decimal.ROUND_CEILING)
+    return list(dict.fromkeys(rounded(number, digits, way) for way in ways))
+
+
+def _tells(order: PartialOrder, number: float) -> bool:
+    """Whether a number is the value of a record, and neither shared by several nor one of a grid that records fill.
+
+    A value of few digits is of a grid if the two values below and the two above it are evenly spaced.
+
+    Examples
+    --------
+    >>> ages, weights = PartialOrder(np.arange(18.0, 80.0)), PartialOrder(np.array([60.5, 71.0, 71.3, 80.2, 95.0]))
+    >>> _tells(ages, 40.0), _tells(weights, 71.3), _tells(weights, 71.2)
+    (False, True, False)
+    """
+    times = order.count_of(number)
+    if not times:
+        return False
+    if rounded(number, FEW_DIGITS) != number:
+        return True
+    if times >= _SHARED:
+        return False
+    low, high = order.neighbours(number)
+    run = np.array([order.neighbours(low)[0], low, number, high, order.neighbours(high)[1]])
+    return not (np.isfinite(run).all() and np.allclose(np.diff(run), high - number, rtol=1e-6, atol=0))
+
+
+def _inside(order: PartialOrder, mean: float, low: float, high: float, fewest: int) -> float:
+    """Return the mean of the bin above `low` up to `high`, rounded to at least `fewest` digits that leave it there.
+
+    With more than 2 digits it is no record's value, unless that tells nothing of the record.
+    """
+    nearest = ((digits, rounded(mean, digits)) for digits in range(fewest, MOST_DIGITS + 1))
+    points = [mean] + [mean / 2 + bound / 2 for bound in (low, high) if math.isfinite(bound)]
+    others = (
+        (digits, number)
+        for digits in range(MEAN_DIGITS, MOST_DIGITS + 1)
+        for point in points
+        for number in _roundings(point, digits)
+    )
+    for digits, candidate in itertools.chain(nearest, others):
+        if low < candidate <= high and (digits == MEAN_DIGITS or not _tells(order, candidate)):
             return candidate
-    return None
+    return rounded(mean, MEAN_DIGITS)
 
 
 def _merged(ends: Sequence[int], size: int, smallest: int) -> list[int]:

@@ -57,8 +57,8 @@ class IntervalBinner(PrivacyTransformer):
     Raises
     ------
     ParameterError
-        By `fit`, if edges are empty, unsorted, repeated, infinite or no numbers; if the number of labels is not the
-        number of edges plus one; or if a column is not in the table.
+        By `fit`, if edges are empty, unsorted, repeated, infinite, no numbers, or integers beyond 2^53 that no float64
+        is; if the number of labels is not the number of edges plus one; or if a column is not in the table.
     ValueError
         By `fit` and `transform`, if a column to bin holds anything but numbers (booleans included). The message names
         the column, how many values, and the cure.
@@ -71,8 +71,7 @@ class IntervalBinner(PrivacyTransformer):
     Notes
     -----
     The edges are parameters, so nothing is learned from the data. pandas gets an ordered categorical, polars an Enum,
-    NumPy an ``object`` array of labels. Infinite values go into the outer ranges. Numbers are compared as float64:
-    integers beyond 2^53 are rounded first.
+    NumPy an ``object`` array of labels. Infinite values go into the outer ranges. Numbers are compared as float64.
 
     Top- and bottom-coding are described in Hundepool et al., *Statistical Disclosure Control* (2012), chapter 3.
 
@@ -152,10 +151,13 @@ class QuantileBinner(PrivacyTransformer):
         from "0". A column of a single range calls it "Any". Where two means are alike once rounded, the interval is
         added.
     round_edges : int or False, default=None
-        To how many significant digits (1 to 15) edges and means are rounded. None takes, for each column, the fewest
-        with which no edge passes over more than 2.5 % of the records of an equal share (means get at least 2): so
-        populations move by 5 % at most, and those of fewer than 40 not at all. False keeps edges and means exact,
-        which are values of somebody.
+        To how many significant digits (1 to 15) edges and means are rounded. None takes, for each edge, the fewest
+        with which it passes over at most 2.5 % of the records of an equal share and is no record's value: so
+        populations move by 5 % at most, and those of fewer than 40 not at all. An edge may be a value of at most 4
+        digits that 5 records share, or that is one of a grid without gaps around it, such as whole ages. Means get
+        the fewest digits, at least 2 and those of the roundest edge, that leave them in their range; with more than
+        2, the rule of edges holds for them. Where no number fits between two values, they share a range. False keeps
+        edges and means exact, which are values of somebody.
     min_bin_size : int, default=None
         Neighbouring ranges are merged, from the lowest up, until each holds so many records of the table seen by
         `fit`.
@@ -173,7 +175,7 @@ class QuantileBinner(PrivacyTransformer):
     n_merged_ : dict of column name to int
         How many fewer these are than `n_bins`.
     digits_ : dict of column name to int or None
-        Significant digits of the edges; None with ``round_edges=False``.
+        Significant digits of the edges, of the one with most; None with ``round_edges=False``.
     privacy_guarantee_ : PrivacyGuarantee
         States that edges learned from the table are not differentially private.
     n_features_in_ : int
@@ -299,11 +301,13 @@ class QuantileBinner(PrivacyTransformer):
     def _ranks(self, frame, column) -> np.ndarray:
         """Return the ranks that were encoded in a table put out by `transform`; -1 is missing."""
         if self.encode == "onehot":
-            ranks = np.full(len(frame), -1)
+            ranks, known = np.full(len(frame), -1), np.full(len(frame), True)
             for rank, name in enumerate(self._onehot_names(column)):
-                ranks[_frames.numbers(frame, name) == 1] = rank
-            return ranks
-        if _frames.kind(frame, column) == "number":
+                given = _frames.numbers(frame, name)
+                here = given == 1
+                known &= (here & (ranks < 0)) | (given == 0)
+                ranks[here] = rank
+        elif _frames.kind(frame, column) == "number":
             given = _frames.numbers(frame, column)
             known = np.isin(given, np.arange(self.n_bins_[column])) | np.isnan(given)
             ranks = np.where(np.isnan(given) | ~known, -1, given).astype(np.int64)
@@ -355,6 +359,8 @@ def _binned_columns(owner: Any, frame: Any, parameter: str) -> list:
     by_column = getattr(owner, parameter)
     if not isinstance(by_column, Mapping):
         return owner._chosen(frame, "number")
+    if not by_column:
+        raise invalid(owner, parameter, by_column, "a mapping of at least one column, or one value for all columns")
     named = check_columns(owner, parameter, by_column, frame.columns)
     columns = named if owner.columns is None else owner._chosen(frame)
     if not set(columns) <= set(named):
@@ -366,12 +372,21 @@ def _checked_edges(owner: object, column: object, edges: object) -> list:
     """Return the edges as a list, or raise unless they are increasing, finite numbers."""
     listed = list(edges) if isinstance(edges, Iterable) and not isinstance(edges, str | bytes | Mapping) else []
     real = all(isinstance(edge, numbers.Real) and not isinstance(edge, bool | np.bool_) for edge in listed)
+    if real and not all(_is_exact(edge) for edge in listed if isinstance(edge, numbers.Integral)):
+        raise invalid(owner, "edges", edges, f"a list without integers beyond 2^53 that no float64 is, for {column!r}")
     values = np.array(listed if real else [], dtype=np.float64)
     if not values.size or not np.isfinite(values).all() or not (np.diff(values) > 0).all():
         raise invalid(
             owner, "edges", edges, f"a list of at least one finite number, increasing and none twice, for {column!r}"
         )
     return listed
+
+
+def _is_exact(integer: numbers.Integral) -> bool:
+    try:
+        return int(float(integer)) == int(integer)
+    except OverflowError:
+        return False
 
 
 def _checked_labels(owner: object, column: object, labels: object, count: int) -> list[str]:
