@@ -262,6 +262,14 @@ def numbers(frame: nw.DataFrame, column: str) -> np.ndarray:
     return parsed
 
 
+def clipped_numbers(frame: nw.DataFrame, column: str, limit: int) -> np.ndarray:
+    """Return what `numbers` does, integers beyond ±`limit` as ±`limit`: then no float need tell them apart."""
+    series = frame.get_column(column)
+    if series.dtype in (nw.Int64, nw.UInt64):
+        frame = series.clip(0 if series.dtype == nw.UInt64 else -limit, limit).to_frame()
+    return numbers(frame, column)
+
+
 def _as_floats(series: nw.Series) -> np.ndarray:
     if not series.implementation.is_pandas():
         return np.asarray(series.cast(nw.Float64).to_numpy(), dtype=np.float64)

@@ -10,12 +10,13 @@ values x, x′ and any released y, P(y | x) ≤ e^ε P(y | x′). **Proof.**
 
 1. *Grid.* All of this is public: bounds L < U, ε, the step g (a power of two; 1 for integers), D = ⌊U/g⌋ − ⌊L/g⌋ ≥ 1
    and s = ε/D, kept as a fraction. A value becomes n = ⌊x/g⌋, clamped to ⌊L/g⌋ … ⌊U/g⌋, so |n − n′| ≤ D for any two.
+   For integers n is clamped to ⌈L⌉ … ⌊U⌋, the integers between the bounds, and D = ⌊U⌋ − ⌈L⌉.
    In binary64 the division by a power of two is exact, and so are ``floor`` and the clamp; where it overflows or
    underflows, n is the bound or off by one step, and still within the clamp.
 2. *Geometric variate.* With a = e^(−s), P(G ≥ m) = a^m. In base B = 2^10, G = V₀ + V₁B + … + T B^k, and
    P(V₀ = v₀, …, T = t) = (1 − a) a^(v₀ + v₁B + … + tB^k) is a product: the digits are independent. Vⱼ is a geometric
    variate of ratio a^(B^j) cut off at B, and T one that is not cut off. T has no memory: where it reaches 128 (with
-   probability e^(−128 s B^k) < e^(−32)), a fresh T is added to it.
+   probability e^(−128 s B^k), at most e^(−32)), a fresh T is added to it.
 3. *Sign.* Floats: a fair bit makes Z = G + 1 or −G, so P(Z = z) = (1 − a)/2 · a^(|z − ½| − ½), symmetric about ½, which
    cancels the floor's bias. Integers: Z = G with probability 1/(1 + a), else −1 − G, so
    P(Z = z) = (1 − a)/(1 + a) · a^|z|: the two-sided geometric distribution, as of the difference of two G (Ghosh,
@@ -23,7 +24,9 @@ values x, x′ and any released y, P(y | x) ≤ e^ε P(y | x′). **Proof.**
 4. *Ratio.* Either way P(Z = z) / P(Z = z′) ≤ e^(s |z − z′|), and every integer has a positive probability. Hence
    P(n + Z = m) / P(n′ + Z = m) ≤ e^(s |n − n′|) ≤ e^(s D) = e^ε for every integer m.
 5. *Post-processing.* n + Z is clamped to a public window that contains all n, then multiplied by g: exact in binary64,
-   since |n + Z| ≤ 2^52. A G beyond the width of the window leads to its edge whatever n is, so it is not drawn further.
+   since |n + Z| ≤ 2^52. With ``clip`` the window is the grid points between L and U. It need not contain all n (⌊L/g⌋
+   may lie below L), but a clamp to a public window is post-processing all the same. A G beyond the width of the wider
+   window leads to an edge of either whatever n is, so it is not drawn further.
 6. *Exact draws.* An outcome is the number of cumulative probabilities c₁ ≤ c₂ ≤ … that are at most U = 0.b₁b₂b₃…, where
    the bits are fair and independent. 16 bits decide nearly always; else 48 more, then as many again without limit, and
    no outcome is returned before integers l, h with l/2^p ≤ c ≤ h/2^p prove it. Such integers come from the Taylor
@@ -33,7 +36,8 @@ values x, x′ and any released y, P(y | x) ≤ e^ε P(y | x′). **Proof.**
 
 `randomized_response` and `bernoulli` are draws of step 6. With `sensitivity`, D is ⌈sensitivity/g⌉ + 1 (for integers,
 the sensitivity) and step 1 holds for values at most that far apart: metric privacy; values d further apart lose at most
-ε d / sensitivity. Seeded keys (`seeded_source`) repeat, for tests; they void the guarantee.
+ε d / sensitivity. On integers a sensitivity below 1 hides no change: two that differ are at least 1 apart, and lose at
+least ε / sensitivity > ε. Seeded keys (`seeded_source`) repeat, for tests; they void the guarantee.
 """
 
 import hashlib
@@ -265,7 +269,9 @@ def rational(number: Any) -> Fraction | None:
         number = number.item()
     if isinstance(number, numbers.Rational) and not isinstance(number, bool):
         return Fraction(number)
-    return Fraction(number) if isinstance(number, float | Decimal) and math.isfinite(number) else None
+    if isinstance(number, Decimal):  # math.isfinite raises for a signaling NaN
+        return Fraction(number) if number.is_finite() else None
+    return Fraction(number) if isinstance(number, float) and math.isfinite(number) else None
 
 
 def positive(epsilon: Any) -> Fraction:
@@ -324,7 +330,9 @@ class LaplaceGrid:
         return last - first
 
     def window(self, clip: bool = False) -> tuple[int, int]:
-        """Return the first and the last point that can be released, in steps."""
+        """Return the first and the last point that can be released, in steps; raise where there is none to clip to."""
+        if clip and self.inner[0] > self.inner[1]:
+            raise ValueError("No grid point lies between the bounds to clip to; widen the bounds, or do not clip.")
         if clip:
             return self.inner
         # noise reaches 512 scales with probability e^-512

@@ -5,10 +5,12 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from skdp import _frames
 from skdp._checks import ParameterError, check_columns, check_integer, check_option, invalid
@@ -42,7 +44,8 @@ class LaplaceNoise(PrivacyTransformer):
     sensitivity : float, or dict of column name to float, default=None
         The change of a value that ε is to hide, where this is less than the whole range: the noise has the scale
         sensitivity / epsilon. That is *metric* privacy: a whole record has the ε of `privacy_guarantee_`, which is
-        larger by range / sensitivity.
+        larger by range / sensitivity. Without bounds the range is that of the values seen, so this figure comes from
+        the data. On integers a sensitivity below 1 hides no change at all.
     columns : str or list of str, default=None
         The columns to noise. By default those that dicts of `epsilon`, `bounds` and `sensitivity` name, and where there
         are none all columns of numbers; booleans are none.
@@ -57,7 +60,8 @@ class LaplaceNoise(PrivacyTransformer):
     Attributes
     ----------
     privacy_guarantee_ : PrivacyGuarantee
-        What one call of `fit_transform` or `transform` gives each record. Calls add up.
+        What one call of `fit_transform` or `transform` gives each record. Calls add up. A `transform` that meets a
+        wider range than any before, in a column without bounds, raises the figure.
     scale_ : dict of column name to float
         The scale of each column's noise: its standard deviation over √2.
     n_features_in_ : int
@@ -69,15 +73,18 @@ class LaplaceNoise(PrivacyTransformer):
     ------
     ParameterError
         By `fit`, if there are neither bounds nor sensitivity, if a parameter is no positive number or no pair of
-        bounds, or if a column is not in the table.
+        bounds, if a column is not in the table, if a dict names one that `columns` leaves out, or with
+        ``postprocess="clip"`` if no grid point lies between the bounds.
     ValueError
         By `fit`, if the table has no rows. By `fit` and `transform`, if a column to noise holds anything but numbers,
-        or without bounds if a value is infinite. The message names the column, how many values, and the cure.
+        or without bounds if a value is infinite. The message names the column, how many values, and the cure. By
+        default a column of text counts as one to noise where at least half of it parses as numbers.
 
     Warns
     -----
     UserWarning
-        By `fit`, where `sensitivity` is smaller than the range: with the record's ε.
+        By `fit`, where `sensitivity` is smaller than the range of the bounds, and always without bounds: with the
+        record's ε, or that it cannot be told. By `transform`, without bounds, where the range is wider than before.
 
     See Also
     --------
@@ -87,8 +94,8 @@ class LaplaceNoise(PrivacyTransformer):
     -----
     The mechanism is that of Dwork, McSherry, Nissim and Smith, *Calibrating noise to sensitivity in private data
     analysis* (TCC 2006), section 3, drawn exactly on a public grid of about a millionth of the noise's scale;
-    `skdp.mechanisms` carries the proof. Columns of integers get integers, with two-sided geometric noise; what comes as
-    float goes out as float64.
+    `skdp.mechanisms` carries the proof. Columns that held integers at `fit` get integers, with two-sided geometric
+    noise, and fractions served to them are rounded down; all others go out as float64.
 
     Examples
     --------
@@ -102,6 +109,7 @@ class LaplaceNoise(PrivacyTransformer):
     >>> print(noise.privacy_guarantee_)
     ε = 1.5 for each record, local (replace one record); columns: Age, Income
     - whether a cell is missing is public
+    - whether a column holds integers is public
     >>> noise.scale_
     {'Age': 120.0, 'Income': 400.0}
     """
@@ -133,18 +141,19 @@ class LaplaceNoise(PrivacyTransformer):
             raise ParameterError(_NEITHER.format("column"))
         columns = _columns_of(self, frame, ("epsilon", "bounds", "sensitivity"), _should_be_numeric)
         self._calibrations = {column: self._calibrated(frame, column) for column in columns}
-        self.scale_ = {
-            column: one.grid(_is_integral(frame, column)).scale for column, one in self._calibrations.items()
-        }
-        self.privacy_guarantee_ = self._guarantee(frame)
+        self.scale_ = {column: one.grid().scale for column, one in self._calibrations.items()}
+        self._figures = {column: one.record_level(frame, column) for column, one in self._calibrations.items()}
+        self.privacy_guarantee_ = self._guarantee()
+        self._warn_of_metric_privacy()
 
     def _transform(self, frame):
+        self._count_wider_ranges(frame)
         return _frames.assign(frame, {column: self._released(frame, column) for column in self._calibrations})
 
     def _released(self, frame, column) -> Any:
         """Return a column with noise: values clamped, noised, put on the grid."""
-        calibration, integral = self._calibrations[column], _is_integral(frame, column)
-        values = calibration.read(frame, column)
+        calibration, values = self._calibrations[column], self._calibrations[column].read(frame, column)
+        integral = calibration.integral
         gaps = np.isnan(values) if integral or self.missing == "impute" else None
         if gaps is not None and gaps.any():
             values = np.where(gaps, calibration.midpoint, values)
@@ -165,11 +174,12 @@ class LaplaceNoise(PrivacyTransformer):
             _checked_positive(self, "epsilon", column),
             _checked_bounds(self, column),
             None if _own(self.sensitivity, column) is None else _checked_positive(self, "sensitivity", column),
+            _is_integral(frame, column),
         )
         if not calibration.is_bounded:
             self._check_goes_without_bounds(calibration, column)
         try:
-            calibration.grid(_is_integral(frame, column))
+            calibration.grid().window(clip=self.postprocess == "clip")
         except ValueError as error:
             raise ParameterError(f"LaplaceNoise cannot use these parameters for column {column!r}. {error}") from None
         return calibration
@@ -182,21 +192,54 @@ class LaplaceNoise(PrivacyTransformer):
             if value != default:
                 raise invalid(self, name, value, f"{default!r} for column {column!r}, which has no 'bounds'")
 
-    def _guarantee(self, frame) -> PrivacyGuarantee:
-        """Return the sum over columns of a cell's ε; warn once where that is more than was asked for."""
-        figures = {column: one.record_level(frame, column) for column, one in self._calibrations.items()}
-        metric = {
-            column: f"column {column!r}: ε = {float(calibration.epsilon):.3g} hides changes of up to "
-            f"{float(calibration.sensitivity):.6g}, a whole record has ε = {float(figures[column]):.6g} over the range "
-            + ("of the bounds" if calibration.is_bounded else "seen by fit")
-            for column, calibration in self._calibrations.items()
-            if calibration.is_metric
-        }
-        larger = [text for column, text in metric.items() if figures[column] > self._calibrations[column].epsilon]
-        if larger:
-            warnings.warn(f"LaplaceNoise gives metric privacy in {'; '.join(larger)}.", UserWarning, stacklevel=4)
-        conditions = [*metric.values(), *[_GAPS_ARE_PUBLIC] * (self.missing == "keep")]
+    def _count_wider_ranges(self, frame):
+        """Raise the guarantee, and warn, where columns without bounds have a wider range than any before."""
+        unbounded = {column: one for column, one in self._calibrations.items() if not one.is_bounded}
+        figures = {column: one.record_level(frame, column) for column, one in unbounded.items()}
+        wider = [column for column, one in figures.items() if one and one > (self._figures[column] or 0)]
+        if wider:
+            self._figures = self._figures | {column: figures[column] for column in wider}
+            self.privacy_guarantee_ = self._guarantee()
+            found = "; ".join(self._metric_privacy(column) for column in wider)
+            warnings.warn(
+                f"LaplaceNoise met a wider range than before, which raises privacy_guarantee_: {found}.",
+                UserWarning,
+                stacklevel=5,
+            )
+
+    def _metric_privacy(self, column) -> str:
+        """Return what ε hides in a column, and what a whole record has."""
+        calibration, figure = self._calibrations[column], self._figures[column]
+        hidden = (
+            f"column {column!r}: ε = {float(calibration.epsilon):.3g} hides changes of up to "
+            f"{float(calibration.sensitivity):.6g}, "
+        )
+        if figure is None:
+            return hidden + "a whole record's ε cannot be told, since all values seen are alike"
+        seen = "of the bounds" if calibration.is_bounded else "seen"
+        return hidden + f"a whole record has ε = {float(figure):.6g} over the range {seen}"
+
+    def _guarantee(self) -> PrivacyGuarantee:
+        """Return the sum over columns of a cell's ε."""
+        figures = {column: self._figures[column] or one.epsilon for column, one in self._calibrations.items()}
+        metric = [column for column, one in self._calibrations.items() if one.is_metric]
+        conditions = [
+            *map(self._metric_privacy, metric),
+            *[_RANGE_IS_OF_THE_DATA] * any(not one.is_bounded for one in self._calibrations.values()),
+            *[_GAPS_ARE_PUBLIC] * (self.missing == "keep"),
+            _INTEGERS_ARE_PUBLIC,
+        ]
         return _guarantee(self, figures, conditions, "metric" if metric else "local")
+
+    def _warn_of_metric_privacy(self):
+        """Warn once of the columns where a record has, or may have, more than the ε that was asked for."""
+        metric = [
+            self._metric_privacy(column)
+            for column, one in self._calibrations.items()
+            if not one.is_bounded or self._figures[column] > one.epsilon
+        ]
+        if metric:
+            warnings.warn(f"LaplaceNoise gives metric privacy in {'; '.join(metric)}.", UserWarning, stacklevel=4)
 
 
 class RandomizedResponse(PrivacyTransformer):
@@ -338,6 +381,11 @@ class RandomizedResponse(PrivacyTransformer):
 
 
 _GAPS_ARE_PUBLIC = "whether a cell is missing is public"
+_INTEGERS_ARE_PUBLIC = "whether a column holds integers is public"
+_RANGE_IS_OF_THE_DATA = "without bounds, the figure comes from the data: from the range of what was seen"
+_SEEDED = "the noise is seeded: whoever knows random_state can take it off"
+_NOTHING_NOISED = "no column is noised"
+_NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
 _NEITHER = (
     "LaplaceNoise needs 'bounds' or 'sensitivity' for each {}. Give 'bounds', the public limits (lower, upper) that "
     "values are clamped to; or 'sensitivity', the change of a value that is to be hidden."
@@ -359,11 +407,12 @@ class _Domain:
 
 @dataclass(frozen=True)
 class _Calibration:
-    """What the noise of a column depends on: parameters only, nothing of the data."""
+    """What the noise of a column depends on: parameters, and whether `fit` saw integers; nothing else of the data."""
 
     epsilon: Fraction
     bounds: tuple[Fraction, Fraction] | tuple[None, None]
     sensitivity: Fraction | None
+    integral: bool
 
     @property
     def is_bounded(self) -> bool:
@@ -380,14 +429,14 @@ class _Calibration:
     def midpoint(self) -> float:
         return float(sum(self.bounds) / 2) if self.is_bounded else 0.0
 
-    def grid(self, integral: bool) -> LaplaceGrid:
-        return laplace_grid(self.epsilon, *self.bounds, sensitivity=self.sensitivity, integral=integral)
+    def grid(self) -> LaplaceGrid:
+        return laplace_grid(self.epsilon, *self.bounds, sensitivity=self.sensitivity, integral=self.integral)
 
     def read(self, frame, column) -> np.ndarray:
         """Return the values of a column; raise where some have no place on the grid."""
-        values = _frames.numbers(frame, column)
+        values = _frames.clipped_numbers(frame, column, 2**52)
         if not self.is_bounded:
-            grid = self.grid(_is_integral(frame, column))
+            grid = self.grid()
             count = int((np.abs(values) > grid.high * grid.step).sum())
             if count:
                 raise ValueError(
@@ -396,16 +445,19 @@ class _Calibration:
                 )
         return values
 
-    def record_level(self, frame, column) -> Fraction:
-        """Return the ε of replacing a cell by any other: of the bounds, or else of those seen."""
+    def record_level(self, frame, column) -> Fraction | None:
+        """Return the ε of replacing a cell by any other, of the bounds or of those seen; None where all are alike."""
         if not self.is_metric:
             return self.epsilon
         if self.is_bounded:
             return self.epsilon * (self.bounds[1] - self.bounds[0]) / self.sensitivity
         values = self.read(frame, column)
         known = values[~np.isnan(values)]
-        extent = Fraction(float(known.max())) - Fraction(float(known.min())) if known.size else Fraction(0)
-        return _rounded_up(self.epsilon * max(extent / self.sensitivity, 1))
+        if not known.size:
+            return None
+        ends = np.array([known.min(), known.max()])
+        low, high = map(Fraction, (np.floor(ends) if self.integral else ends).tolist())
+        return _rounded_up(self.epsilon * max((high - low) / self.sensitivity, 1)) if low < high else None
 
 
 def _rounded_up(number: Fraction) -> Fraction:
@@ -427,14 +479,36 @@ def _columns_of(owner: Any, frame: Any, names: tuple[str, ...], fits: Callable[[
         if isinstance(getattr(owner, name), Mapping):
             named |= dict.fromkeys(check_columns(owner, name, getattr(owner, name), frame.columns))
     if owner.columns is not None:
-        return check_columns(owner, "columns", owner.columns, frame.columns)
+        columns = check_columns(owner, "columns", owner.columns, frame.columns)
+        for name in names:
+            _check_among(owner, name, columns)
+        return columns
     return list(named) or [column for column in frame.columns if fits(frame, column)]
+
+
+def _check_among(owner: Any, name: str, columns: list) -> None:
+    """Raise where a dict names columns that `columns` leaves out: they would go without noise."""
+    value = getattr(owner, name)
+    outside = [column for column in value if column not in columns] if isinstance(value, Mapping) else []
+    if outside:
+        raise ParameterError(
+            f"The {name!r} parameter of {type(owner).__name__} names {', '.join(map(repr, outside))}, which 'columns' "
+            "leaves out; name the same columns in both."
+        )
 
 
 def _should_be_numeric(frame: Any, column: object) -> bool:
     """Whether a column holds numbers, be it among other values: these must not slip through without noise."""
     kind = _frames.kind(frame, column)
+    if kind == "text":
+        spelled = _count_spelled_numbers(frame, column)
+        return spelled > 0 and 2 * spelled >= int((~_frames.missing(frame, column)).sum())
     return kind == "number" or kind == "other" and _frames.has_numbers(frame, column)
+
+
+def _count_spelled_numbers(frame: Any, column: object) -> int:
+    """Return how many cells of a column of text parse as numbers."""
+    return pc.sum(pc.match_substring_regex(_frames.texts(frame, column), _NUMBER)).as_py() or 0
 
 
 def _is_categorical(frame: Any, column: object) -> bool:
@@ -447,7 +521,11 @@ def _own(parameter: Any, column: object) -> Any:
 
 
 def _is_integral(frame: Any, column: object) -> bool:
-    return frame.get_column(column).dtype.is_integer()
+    """Whether a column holds integers: by its dtype, or because its objects are whole Python numbers."""
+    series = frame.get_column(column)
+    if series.dtype.is_numeric() or _frames.kind(frame, column) != "number":
+        return series.dtype.is_integer()
+    return all(issubclass(one, Integral) for one in set(map(type, series.drop_nulls().to_list())))
 
 
 def _check_table_and_seed(owner: Any, frame: Any) -> None:
@@ -462,12 +540,13 @@ def _check_table_and_seed(owner: Any, frame: Any) -> None:
 def _check_numeric(frame: Any, column: object) -> None:
     """Raise unless a column holds numbers, or nothing."""
     kind = _frames.kind(frame, column)
-    if kind in ("text", "category", "boolean") and not _frames.missing(frame, column).all():
+    spelled = kind == "text" and _count_spelled_numbers(frame, column) > 0
+    if kind in ("text", "category", "boolean") and not spelled and not _frames.missing(frame, column).all():
         raise ValueError(
             f"Column {column!r} holds {kind} values, to which Laplace noise cannot be added. For categories use "
             "RandomizedResponse; leave identifiers out of 'columns', and drop or replace them."
         )
-    _frames.numbers(frame, column)
+    _frames.clipped_numbers(frame, column, 2**52)
 
 
 def _checked_positive(owner: Any, name: str, column: object) -> Fraction:
@@ -499,11 +578,11 @@ def _source(owner: Any, column: object) -> KeyStream:
 
 def _guarantee(owner: Any, figures: Mapping, conditions: list, scope: str) -> PrivacyGuarantee:
     """Return the guarantee that columns of these ε make together."""
-    seeded = owner.random_state is not None
+    reasons = [_SEEDED] * (owner.random_state is not None) + [_NOTHING_NOISED] * (not figures)
     return PrivacyGuarantee(
-        math.inf if seeded else sum(figures.values(), Fraction(0)),
+        math.inf if reasons else sum(figures.values(), Fraction(0)),
         columns=tuple(figures),
         scope=scope,
-        reasons=("the noise is seeded: whoever knows random_state can take it off",) if seeded else (),
-        conditions=tuple(conditions),
+        reasons=tuple(reasons),
+        conditions=tuple(conditions) if figures else (),
     )

@@ -94,6 +94,7 @@ def draws(estimator):
     return isinstance(estimator, FakerSynthesizer) and estimator.schema or getattr(estimator, "replace", "") == "all"
 
 
+@pytest.mark.filterwarnings("ignore:LaplaceNoise:UserWarning")  # without bounds it warns what its ε is worth
 @parametrize_with_checks(
     CHECKED, expected_failed_checks=lambda estimator: RANDOM_CHECKS if draws(estimator) else {}, xfail_strict=True
 )

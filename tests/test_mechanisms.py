@@ -155,6 +155,16 @@ def test_clipped_output_stays_between_the_bounds():
     assert set(laplace_integers(np.full(10_000, 3), 0.1, 2.5, 4.5, clip=True)) == {3, 4}
 
 
+def test_clipping_needs_a_grid_point_between_the_bounds():
+    with pytest.raises(ValueError, match="No grid point lies between the bounds"):
+        laplace(np.array([0.1]), 1, 0.1, 0.2, sensitivity=2**22, clip=True)
+
+
+@pytest.mark.parametrize("number", ["sNaN", "NaN", "Infinity", "-Infinity"])
+def test_decimals_that_are_not_finite_are_no_rationals(number):
+    assert rational(Decimal(number)) is None
+
+
 def test_missing_stays_missing_and_infinite_is_clamped():
     released = laplace(np.array([np.nan, np.inf, -np.inf, 0.0]), 1000, 0, 1)
     assert np.isnan(released).tolist() == [True, False, False, False]

@@ -84,16 +84,14 @@ def test_epsilon_bounds_and_sensitivity_by_column():
     noise = LaplaceNoise(
         {"Age": 1, "Income": Fraction(1, 2)}, bounds={"Age": (0, 120)}, sensitivity={"Income": Decimal("100")}
     )
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")  # the sensitivity is larger than the range: nothing to warn of
+    with pytest.warns(UserWarning, match="'Income'"):  # without bounds, whatever the sensitivity
         noise.fit(people())
     assert noise.scale_ == {"Age": 120, "Income": pytest.approx(200, rel=1e-5)}
 
 
-def test_a_dict_implies_columns_and_columns_choose_among_a_dict():
+def test_a_dict_implies_columns():
     every = {"Age": (0, 120), "Income": (0, 100)}
     assert set(LaplaceNoise(bounds=every).fit(people()).scale_) == {"Age", "Income"}
-    assert set(LaplaceNoise(bounds=every, columns="Age").fit(people()).scale_) == {"Age"}
     assert set(LaplaceNoise({"Income": 1}, bounds=(0, 100)).fit(people()).scale_) == {"Income"}
 
 
@@ -128,6 +126,11 @@ def test_large_integers_are_exact():
     assert out.tolist() == [top, top + 1]
     huge = noised([2**53 + 1, 2**62], 2**60, bounds=(0, 100))
     assert huge.tolist() == [100, 100]
+    for dtype in ("uint64", "Int64", "UInt64", "int64[pyarrow]"):
+        assert noised(pd.array([5, 2**62], dtype=dtype), 2**40).tolist() == [5, 100]
+    table = pl.DataFrame({"a": pl.Series([5, 2**62], dtype=pl.UInt64), "b": [None, -(2**62)]})
+    out = LaplaceNoise(2**40, bounds=(0, 100)).fit_transform(table)
+    assert out.rows() == [(5, None), (100, 0)]
 
 
 @pytest.mark.parametrize("values", [[7.0], [7], [5.0] * 20, [np.nan] * 3, [None] * 3])
@@ -157,6 +160,45 @@ def test_the_caller_s_arrays_are_left_alone():
         before = table.copy()
         LaplaceNoise(bounds=(0, 10), missing="impute").fit_transform(table)
         np.testing.assert_array_equal(table, before)
+
+
+# The form of what comes out: decided once, by fit
+
+
+def test_the_form_of_a_column_does_not_depend_on_what_is_served():
+    integers, floats = LaplaceNoise(bounds=(0, 100)).fit(ages([30])), LaplaceNoise(bounds=(0, 100)).fit(ages([30.5]))
+    served = [[30], [30.0], [30.7], pd.array([30], dtype="Int64")]
+    assert {str(integers.transform(ages(values))["Age"].dtype) for values in served} == {"int64"}
+    assert {str(floats.transform(ages(values))["Age"].dtype) for values in served} == {"float64"}
+    gaps = integers.transform(ages([30, np.nan]))["Age"]
+    assert str(gaps.dtype) == "Int64"
+    assert gaps.isna().tolist() == [False, True]
+    assert str(clone(integers).set_params(missing="impute").fit(ages([30])).transform(ages([np.nan]))["Age"].dtype) == (
+        "int64"
+    )
+
+
+def test_fractions_served_to_a_column_of_integers_are_rounded_down():
+    noise = LaplaceNoise(2**40, bounds=(0, 100)).fit(ages([30]))
+    assert noise.transform(ages([30.9, 7.0, -0.5, np.inf]))["Age"].tolist() == [30, 7, 0, 100]
+
+
+def test_integers_served_to_a_column_of_fractions_get_the_noise_of_fractions():
+    noise = LaplaceNoise(bounds=(0, 0.5)).fit(ages([0.1, 0.4]))
+    assert noise.transform(ages([0, 1]))["Age"].dtype == np.float64
+
+
+def test_large_numbers_served_to_a_column_of_integers():
+    with pytest.warns(UserWarning):
+        noise = LaplaceNoise(2**10, sensitivity=1).fit(ages([0, 1]))
+    with pytest.warns(UserWarning, match="wider range"):
+        assert noise.transform(ages([0.0, 2.0**45]))["Age"].tolist() == pytest.approx([0, 2**45], abs=1)
+
+
+def test_objects_that_are_whole_numbers_are_integers():
+    out = noised(pd.Series([24, 35, None], dtype=object))
+    assert pd.api.types.is_integer_dtype(out.dtype)
+    assert noised(pd.Series([24, 35.5], dtype=object)).dtype == np.float64
 
 
 # Randomness
@@ -191,8 +233,20 @@ def test_epsilon_is_the_exact_sum_over_columns():
     assert guarantee.epsilon == Fraction(0.1) + Fraction(0.2)
     assert guarantee.columns == ("Age", "Income")
     assert (guarantee.scope, guarantee.relation, guarantee.delta) == ("local", "replace one record", 0)
-    assert guarantee.conditions == ("whether a cell is missing is public",)
-    assert not clone(noise).set_params(missing="impute").fit(people()).privacy_guarantee_.conditions
+    integers = "whether a column holds integers is public"
+    assert guarantee.conditions == ("whether a cell is missing is public", integers)
+    imputed = clone(noise).set_params(missing="impute").fit(people()).privacy_guarantee_
+    assert imputed.conditions == (integers,)
+
+
+def test_no_noised_column_no_guarantee():
+    city, numbers = people()[["City"]], people()[["Age"]]
+    steps = [(LaplaceNoise(bounds=(0, 1)), city), (RandomizedResponse(1, categories=["a", "b"]), numbers)]
+    for step, table in steps:
+        guarantee = step.fit(table).privacy_guarantee_
+        assert guarantee.epsilon == math.inf
+        assert guarantee.reasons == ("no column is noised",)
+        assert not guarantee.conditions
 
 
 def test_a_seed_voids_the_guarantee():
@@ -210,7 +264,7 @@ def test_sensitivity_below_the_range_is_metric_privacy_and_says_so():
     assert len(caught) == 1
     assert caught[0].filename == __file__
     assert (guarantee.epsilon, guarantee.scope) == (84, "metric")
-    assert "range seen by fit" in guarantee.conditions[0]
+    assert "range seen" in guarantee.conditions[0]
 
 
 def test_sensitivity_within_bounds_counts_the_range_of_the_bounds():
@@ -229,6 +283,35 @@ def test_the_range_seen_is_told_to_two_digits_only():
     assert "12.3" not in str(noise.privacy_guarantee_)
 
 
+def test_without_bounds_there_is_always_a_warning_and_a_condition():
+    with pytest.warns(UserWarning, match="a whole record has ε = 1 over the range seen"):
+        guarantee = LaplaceNoise(1, sensitivity=100).fit(ages([0.0, 3.0])).privacy_guarantee_
+    assert guarantee.epsilon == 1
+    assert any("comes from the data" in condition for condition in guarantee.conditions)
+    for values in ([5.0], [5.0, 5.0], [np.nan, np.nan]):
+        with pytest.warns(UserWarning, match="'Age'.*a whole record's ε cannot be told"):
+            guarantee = LaplaceNoise(1, sensitivity=100).fit(ages(values)).privacy_guarantee_
+        assert any("cannot be told" in condition for condition in guarantee.conditions)
+
+
+def test_a_wider_range_served_raises_the_guarantee():
+    with pytest.warns(UserWarning):
+        noise = LaplaceNoise(1, sensitivity=1).fit(ages([0.0, 3.0]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        noise.transform(ages([100.0, 103.0]))
+    assert noise.privacy_guarantee_.epsilon == 3
+    with pytest.warns(UserWarning, match="wider range.*'Age'.*ε = 50 ") as caught:
+        noise.transform(ages([0.0, 50.0]))
+    assert caught[0].filename == __file__
+    assert noise.privacy_guarantee_.epsilon == 50
+    with pytest.warns(UserWarning):
+        constant = LaplaceNoise(1, sensitivity=1).fit(ages([7.0]))
+    with pytest.warns(UserWarning, match="wider range"):
+        constant.transform(ages([0.0, 3.0]))
+    assert constant.privacy_guarantee_.epsilon == 3
+
+
 def test_one_warning_for_all_columns():
     with pytest.warns(UserWarning) as caught:
         LaplaceNoise(1, sensitivity=0.1).fit(pd.DataFrame({"a": [0.0, 1], "b": [0.0, 2]}))
@@ -240,7 +323,9 @@ def test_one_warning_for_all_columns():
 # Bad input: numbers
 
 
-@pytest.mark.parametrize("epsilon", [0, -1, math.nan, math.inf, "1", None, True, [1], Decimal("NaN"), 1j])
+@pytest.mark.parametrize(
+    "epsilon", [0, -1, math.nan, math.inf, "1", None, True, [1], Decimal("NaN"), Decimal("sNaN"), 1j]
+)
 def test_epsilon_must_be_positive(epsilon):
     with pytest.raises(ParameterError, match="The 'epsilon' parameter of LaplaceNoise must be a positive number"):
         LaplaceNoise(epsilon, bounds=(0, 1)).fit(people())
@@ -308,7 +393,8 @@ def test_parameters_without_a_grid_say_what_to_change():
 def test_infinite_values_without_bounds_are_refused():
     with pytest.raises(ValueError, match="Column 'Age' holds 2 values infinite or too large.*'bounds'"):
         LaplaceNoise(sensitivity=1e6).fit(ages([1.0, np.inf, -np.inf, np.nan]))
-    noise = LaplaceNoise(sensitivity=1e6).fit(ages([1.0]))
+    with pytest.warns(UserWarning, match="cannot be told"):
+        noise = LaplaceNoise(sensitivity=1e6).fit(ages([1.0]))
     with pytest.raises(ValueError, match="Column 'Age' holds 1 value infinite"):
         noise.transform(ages([np.inf]))
     with pytest.raises(ValueError, match="too large"):
@@ -324,9 +410,38 @@ def test_identifiers_and_categories_are_sent_to_randomized_response(column):
         LaplaceNoise(bounds=(0, 1), columns=column).fit(pl.from_pandas(table))
 
 
+@pytest.mark.parametrize("parameters", [{"columns": "Size"}, {"bounds": {"Size": (0, 9)}}, {}])
+@pytest.mark.parametrize("dtype", ["str", object])
+def test_numbers_read_as_text_are_refused_with_the_cure(parameters, dtype):
+    table = pd.DataFrame({"Size": pd.Series(["1", "2.5", "#NULL!", None], dtype=dtype), "Age": [1, 2, 3, 4]})
+    for one in (table, pl.from_pandas(table)):
+        with pytest.raises(ValueError, match="'Size' holds 1 value that is not a number.*to_numeric"):
+            LaplaceNoise(**{"bounds": (0, 9), **parameters}).fit(one)
+
+
+def test_text_with_few_numbers_passes_through_unless_named():
+    table = people().assign(City=["Oslo", "Lima", "12", None])
+    assert "City" not in LaplaceNoise(bounds=(0, 1)).fit(table).scale_
+    with pytest.raises(ValueError, match="'City' holds 2 values that are not a number"):
+        LaplaceNoise(bounds=(0, 1), columns="City").fit(table)
+
+
+@pytest.mark.parametrize("parameter", ["epsilon", "bounds", "sensitivity"])
+def test_a_dict_that_names_a_column_outside_columns_is_refused(parameter):
+    value = {"Age": 1, "Income": 1} if parameter != "bounds" else {"Age": (0, 1), "Income": (0, 1)}
+    with pytest.raises(ParameterError, match=f"'{parameter}' parameter of LaplaceNoise names 'Income'"):
+        LaplaceNoise(**{"bounds": (0, 1), "columns": "Age", parameter: value}).fit(people())
+
+
+def test_clip_is_refused_where_no_grid_point_lies_between_the_bounds():
+    noise = LaplaceNoise(1, bounds=(0.1, 0.2), sensitivity=2**22, postprocess="clip", columns="Income")
+    with pytest.raises(ParameterError, match="column 'Income'. No grid point lies between the bounds"):
+        noise.fit(people())
+
+
 def test_dates_are_refused():
     table = pd.DataFrame({"Born": [datetime.datetime(2000, 1, 1)]})
-    with pytest.raises(ValueError, match="'Born' holds date values"):
+    with pytest.raises(ValueError, match="'Born' holds .*date values"):
         LaplaceNoise(bounds=(0, 1), columns="Born").fit(table)
 
 
