@@ -14,19 +14,108 @@ from skdp._frames import is_text, one_chunk
 
 def factorise(frame: Any, columns: Iterable[str]) -> tuple[np.ndarray, int]:
     """Return a group number for each row and how many groups there are; a missing value is a value of its own."""
-    codes, size = np.zeros(len(frame), dtype=np.int64), 1
+    codes, bound = combine(frame, columns)
+    return compress(codes, bound, ordered=False)
+
+
+def combine(frame: Any, columns: Iterable[str]) -> tuple[np.ndarray, int]:
+    """Return a number below a bound for each row, the same for rows alike in all of `columns`; not all are in use."""
+    codes, bound = np.zeros(len(frame), dtype=np.int32), 1
     for column in columns:
-        own, levels = pd.factorize(_keys(frame, column), use_na_sentinel=False)
-        codes, kept = pd.factorize(codes * max(len(levels), 1) + own)
-        size = len(kept)
-    return codes, size
+        own, size = _codes(frame, column)
+        codes, bound = pair(codes, bound, own, size) if bound > 1 else (own, size)
+    return codes, bound
 
 
-def _keys(frame: Any, column: str) -> Any:
-    """Return a column as pandas can group it, one key a value, whatever the library it came from."""
+def pair(first: np.ndarray, first_bound: int, second: np.ndarray, second_bound: int) -> tuple[np.ndarray, int]:
+    """Return one number for each pair of numbers, ordered as the pairs are, and a bound on it."""
+    if first_bound * second_bound >= 2**62:
+        (first, first_bound), (second, second_bound) = compress(first, first_bound), compress(second, second_bound)
+    bound = first_bound * second_bound
+    codes = first.astype(np.int32 if bound < 2**31 else np.int64)
+    codes *= second_bound
+    codes += second
+    return codes, bound
+
+
+def is_dense(codes: np.ndarray, bound: int) -> bool:
+    """Whether one counter for each number below `bound` costs no more than the rows do."""
+    return bound <= max(4 * len(codes), 2**16)
+
+
+def compress(codes: np.ndarray, bound: int, *, ordered: bool = True) -> tuple[np.ndarray, int]:
+    """Return the numbers with the unused ones closed up, order kept if `ordered`, and how many are in use."""
+    if not is_dense(codes, bound):
+        ranks, used = pd.factorize(codes, sort=ordered)
+        return ranks, len(used)
+    used = np.zeros(bound, dtype=bool)
+    used[codes] = True
+    ranks = np.cumsum(used, dtype=np.int64)
+    ranks -= 1
+    return ranks.take(codes), int(ranks[-1]) + 1
+
+
+def sizes(codes: np.ndarray, bound: int) -> np.ndarray:
+    """Return how many rows have each number that is in use, lowest number first."""
+    if is_dense(codes, bound):
+        counts = np.bincount(codes, minlength=bound)
+        return counts[counts > 0]
+    ordered = np.sort(codes)  # faster than hashing where nobody asks which row is in which class
+    return np.diff(np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1], [True]])))
+
+
+def _codes(frame: Any, column: str) -> tuple[np.ndarray, int]:
+    """Return a number for each value of a column, and a bound on it; equal values have equal numbers."""
+    series = frame.get_column(column)
     if frame.implementation.is_pandas():
-        return frame.get_column(column).to_native()
-    return frame.get_column(column).to_pandas()
+        native = series.to_native()
+        if isinstance(native.dtype, pd.CategoricalDtype):
+            return native.cat.codes.to_numpy().astype(np.int32) + 1, len(native.cat.categories) + 1
+        if native.dtype == object:
+            return _hashed(native)
+        if isinstance(native.dtype, np.dtype) and native.dtype.kind in "biu":
+            return _whole_codes(native.to_numpy())
+    if series.dtype.is_float():
+        numbers = _frames.numbers(frame, column)
+        absent = np.isnan(numbers)
+        return _float_codes(numbers, absent if absent.any() else None)
+    values = _plain(frame, column)
+    if not isinstance(values, pa.Array):
+        return _hashed(values)
+    if pa.types.is_integer(values.type) and not values.null_count:
+        return _whole_codes(values.to_numpy())
+    coded = values.dictionary_encode(null_encoding="encode")
+    return coded.indices.to_numpy(zero_copy_only=False), max(len(coded.dictionary), 1)
+
+
+def _hashed(values: Any) -> tuple[np.ndarray, int]:
+    codes, kept = pd.factorize(values, use_na_sentinel=False)
+    return codes, max(len(kept), 1)
+
+
+def _whole_codes(values: np.ndarray) -> tuple[np.ndarray, int]:
+    """Return how far each integer is above the lowest, where they lie close together."""
+    if not len(values):
+        return np.zeros(0, dtype=np.int32), 1
+    low, high = int(values.min()), int(values.max())
+    if high - low > max(len(values), 2**16):
+        return _hashed(values)
+    if values.dtype.itemsize < 4 or values.dtype.kind == "b":
+        values = values.astype(np.int32)
+    return np.subtract(values, values.dtype.type(low)).astype(np.int32, copy=False), high - low + 1
+
+
+def _float_codes(numbers: np.ndarray, absent: np.ndarray | None) -> tuple[np.ndarray, int]:
+    """Return codes of floats: as integers where all are small and whole, as dates, ages and counts with gaps are."""
+    held = numbers if absent is None else np.where(absent, 0.0, numbers)
+    if len(held) and np.abs(held).max() < 2**31:
+        whole = held.astype(np.int32)
+        if (whole == held).all():
+            codes, size = _whole_codes(whole)
+            return (codes, size) if absent is None else (np.where(absent, np.int32(size), codes), size + 1)
+    values = pa.array(numbers + 0.0, from_pandas=True)  # -0.0 is 0.0
+    coded = values.dictionary_encode(null_encoding="encode")
+    return coded.indices.to_numpy(zero_copy_only=False), max(len(coded.dictionary), 1)
 
 
 def levels(frame: Any, column: str) -> tuple[np.ndarray, Any]:

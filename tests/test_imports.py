@@ -10,8 +10,8 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "skdp"
 LAYERS = [
     {"_checks", "_countries", "_inversion"},
-    {"_frames", "mechanisms", "accounting", "metrics", "_streams"},
-    {"_arrays", "_levels", "_addresses", "_quantiles", "_faker_*"},
+    {"_frames", "_levels", "mechanisms", "accounting", "metrics", "_streams"},
+    {"_arrays", "_addresses", "_quantiles", "_faker_*"},
     {"_files", "base", "specifications"},
     {"synthesis", "cleaning", "imputation", "outliers", "binning", "noise", "anonymity"},
     {"pipeline"},
