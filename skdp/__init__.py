@@ -1,6 +1,7 @@
 """Tables of personal data, made safe to share and to train on, as scikit-learn steps."""
 
 from skdp.accounting import PrivacyGuarantee
+from skdp.anonymity import KAnonymizer
 from skdp.binning import IntervalBinner, QuantileBinner
 from skdp.cleaning import PIICleaner, is_undeliverable
 from skdp.imputation import Conditional, DistributionImputer

@@ -206,6 +206,12 @@ def _is_object(series: nw.Series) -> bool:
     return series.implementation.is_pandas() and series.to_native().dtype == object
 
 
+def category_order(frame: nw.DataFrame, column: str) -> list[str] | None:
+    """Return the categories of a column of ordered categories, lowest first; None for any other column."""
+    dtype = frame.schema[column]
+    return [str(category) for category in dtype.categories] if dtype == nw.Enum else None
+
+
 def columns_of_kind(frame: nw.DataFrame, *kinds: str) -> list[str]:
     """Return the columns of any of `kinds`, in the order of the table."""
     return [column for column in frame.columns if kind(frame, column) in kinds]

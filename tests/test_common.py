@@ -23,6 +23,7 @@ from skdp import (
     FakerSynthesizer,
     Integers,
     IntervalBinner,
+    KAnonymizer,
     LaplaceNoise,
     OutlierDropper,
     PIICleaner,
@@ -51,6 +52,8 @@ CHECKED = [
     LaplaceNoise(sensitivity=1e6),
     RandomizedResponse(1.0, categories={"x0": [0.0, 1.0]}, other=0.0),
     RandomizedResponse(1.0, categories=["a", "b"]),
+    KAnonymizer(2),
+    KAnonymizer(2, labels="mean"),
     TrainOnKept(OutlierDropper(), LogisticRegression()),
     TrainOnKept(OutlierDropper(), LinearRegression()),
 ]
@@ -78,6 +81,8 @@ ESTIMATORS = [
     QuantileBinner({"age": 3, "income": 3}, encode="ordinal"),
     OutlierDropper(columns=["age", "income"], action="mask", method="quantile", factor=0.1),
     OutlierDropper(columns=["income"], action="clip", method="quantile", factor=0.1),
+    KAnonymizer(3, quasi_identifiers=["age", "group", "joined"]),
+    KAnonymizer(2, quasi_identifiers=["income", "city", "member"], labels="mean", sensitive="group", l_diversity=2),
     LaplaceNoise(bounds={"income": (0, 100)}, random_state=3),
     RandomizedResponse(1, categories={"group": ["a", "b", "c"], "member": [True, False, None]}, random_state=3),
 ]
@@ -190,6 +195,9 @@ def test_numpy_in_numpy_out(estimator):
         "bounds": (0, 20),
         "categories": {"x0": [0.0, 3.0, 6.0, 9.0]},
         "columns": None,
+        "quasi_identifiers": None,
+        "sensitive": None,
+        "l_diversity": None,
     }
     cleared = dict.fromkeys(("names", "gender_from", "addresses", "identifiers"))
     known = estimator.get_params()

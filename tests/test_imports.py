@@ -11,7 +11,8 @@ PACKAGE = Path(__file__).parent.parent / "skdp"
 LAYERS = [
     {"_checks", "_countries", "_inversion"},
     {"_frames", "_levels", "mechanisms", "accounting", "metrics", "_streams"},
-    {"_arrays", "_addresses", "_quantiles", "_faker_*"},
+    {"_arrays", "_addresses", "_quantiles", "_mondrian", "_hierarchies", "_faker_*"},
+    {"_generalisation", "_constraints", "_suppression"},
     {"_files", "base", "specifications"},
     {"synthesis", "cleaning", "imputation", "outliers", "binning", "noise", "anonymity"},
     {"pipeline"},
@@ -22,7 +23,7 @@ LAYERS = [
     {"distributed", "cli", "datasets"},
     {"__init__", "__main__"},
 ]
-STEPS = LAYERS[4]
+STEPS = LAYERS[5]
 ONLY_IN = {
     "narwhals": {"_frames"},
     "polars": {"_frames"},

@@ -1,0 +1,237 @@
+"""What a quasi-identifier becomes: ranges, sets of values or nodes of a hierarchy.
+
+Each class codes a column for `_mondrian`, learns the labels of the equivalence classes, and says which records seen
+later these fit. Only what the labels show is kept, not the values of the records.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from skdp import _frames
+from skdp._checks import ParameterError
+from skdp._hierarchies import Hierarchy
+from skdp._mondrian import RangeScale, SetScale, Tree, TreeScale, runs_of
+
+MISSING = "missing"
+
+
+def spelled(number: float) -> str:
+    """Return a number as text, integral ones without a point."""
+    integral = abs(number) < 1e15 and number == int(number)
+    return str(int(number)) if integral else repr(float(number))
+
+
+class Ranges:
+    """A column of numbers, dates or ordered categories, and the ranges that its classes become."""
+
+    def __init__(self, frame, column, categories=None):
+        self.column, self.categories = column, categories
+        self.is_date = categories is None and _frames.kind(frame, column) == "date"
+        values = self._values(frame)
+        self.values = np.unique(values[~np.isnan(values)])
+        if categories is not None:
+            self.values = np.arange(len(categories), dtype=np.float64)
+        self.scale = RangeScale(_positions(self.values))
+
+    def _values(self, frame) -> np.ndarray:
+        """Return the column as float64 in its order; missing is NaN."""
+        if _frames.missing(frame, self.column).all():  # in an object column, of no kind
+            return np.full(len(frame), np.nan)
+        if self.categories is not None:
+            found = pc.index_in(_frames.texts(frame, self.column), pa.array(self.categories, pa.large_string()))
+            return found.cast(pa.float64()).fill_null(np.nan).to_numpy(zero_copy_only=False)
+        if self.is_date:
+            dates = _frames.dates(frame, self.column)
+            return np.where(np.isnat(dates), np.nan, dates.astype(np.int64).astype(np.float64))
+        return _frames.numbers(frame, self.column)
+
+    def codes(self, frame) -> np.ndarray:
+        """Return each record's code: 0 is missing, i the i-th value, or one between it and the next."""
+        values = self._values(frame)
+        codes = np.maximum(np.searchsorted(self.values, values, side="right"), 1)
+        return np.where(np.isnan(values), 0, codes)
+
+    def learn(self, frame, codes, classes, n_classes) -> np.ndarray:
+        """Remember the classes' ranges, and return what each covers."""
+        runs = runs_of(classes, codes, n_classes, self.scale.size)
+        first, self.high = runs.code[runs.starts], runs.code[runs.ends]
+        self.has_missing = first == 0
+        second = runs.code[np.minimum(runs.starts + 1, runs.ends)]
+        self.low = np.where(self.has_missing, second, first)
+        self.means = None
+        if self.categories is None and not self.is_date:
+            self.means = _means(runs, np.append(0.0, self.values))
+        return self.scale.cover(first, self.high)
+
+    def forget(self, tree: Tree, number: int) -> None:
+        """Keep only the values that are an end of some range; the tree's codes follow."""
+        kept = np.unique(np.concatenate([[0], self.low, self.high]))
+        here = tree.attribute == number
+        tree.highest[here] = np.searchsorted(kept, tree.highest[here], side="right") - 1
+        self.low, self.high = np.searchsorted(kept, self.low), np.searchsorted(kept, self.high)
+        self.values = self.values[kept[1:] - 1]
+        self.scale = RangeScale(self.scale.positions[kept])
+        self.ranks, self.labels = self._labelled()
+
+    def fits(self, frame, codes, classes) -> np.ndarray:
+        """Return which records have a value in the range of their class."""
+        values, known = self._values(frame), np.append(np.nan, self.values)
+        inside = (values >= known[self.low[classes]]) & (values <= known[self.high[classes]])
+        absent = _frames.missing(frame, self.column)
+        return inside & ~absent | absent & self.has_missing[classes]
+
+    def _labelled(self) -> tuple[np.ndarray, tuple]:
+        """Return the rank of each class's label (-1: missing) and the labels, lowest first, all different."""
+        size = len(self.values) + 1
+        keys = (self.low * size + self.high) * 2 + self.has_missing
+        keys[self.high == 0] = -1
+        distinct = np.unique(keys[keys >= 0])
+        names = [self._spelled(value) for value in self.values]
+        labels = [self._label(names, *divmod(int(key) // 2, size), key % 2) for key in distinct]
+        return np.where(keys < 0, -1, np.searchsorted(distinct, keys)), tuple(labels)
+
+    def _label(self, names, low, high, has_missing) -> str:
+        label = names[low - 1] if low == high else f"{names[low - 1]} - {names[high - 1]}"
+        return f"{label} or {MISSING}" if has_missing else label
+
+    def _spelled(self, value) -> str:
+        if self.categories is not None:
+            return self.categories[int(value)]
+        return str(np.datetime64(int(value), "D")) if self.is_date else spelled(value)
+
+    def released(self, classes, how):
+        """Return the column; class -1 is masked."""
+        if how == "mean" and self.means is not None:
+            return np.append(self.means, np.nan)[classes]
+        return _frames.Categories(np.append(self.ranks, -1)[classes], self.labels)
+
+
+def _positions(values: np.ndarray) -> np.ndarray:
+    """Return where the codes stand; missing at the lowest value, infinite values at the outermost finite ones."""
+    finite = values[np.isfinite(values)]
+    low, high = (finite[0], finite[-1]) if len(finite) else (0.0, 0.0)
+    clipped = np.clip(values, low, high) / 2  # half of it, lest the width overflows
+    return np.append(clipped[:1] if len(clipped) else 0.0, clipped)
+
+
+def _means(runs, values) -> np.ndarray:
+    """Return the classes' means over values that are not missing; the same in whatever order records come."""
+    weights = runs.count * (runs.code > 0)
+    with np.errstate(invalid="ignore"):  # infinite values of both signs have no mean
+        total = np.add.reduceat(weights * values[runs.code], runs.starts)
+    count = np.add.reduceat(weights, runs.starts)
+    return np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
+
+
+class Sets:
+    """A column of categories without an order, and the sets of values that its classes become."""
+
+    def __init__(self, frame, column):
+        self.column = column
+        distinct = pc.unique(_spelled_texts(frame, column).drop_null())
+        self.values = distinct.take(pc.array_sort_indices(distinct))
+        absent = _frames.missing(frame, column).any()
+        self.scale = SetScale(len(self.values) + bool(absent))
+
+    def codes(self, frame) -> np.ndarray:
+        """Return each record's code: the last is missing, -1 a value that is not known."""
+        texts = _spelled_texts(frame, self.column)
+        codes = pc.index_in(texts, self.values).fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+        absent = texts.is_null().to_numpy(zero_copy_only=False)
+        known = self.scale.size > len(self.values)
+        return np.where(absent, len(self.values) if known else -1, codes)
+
+    def learn(self, frame, codes, classes, n_classes) -> np.ndarray:
+        """Remember the classes' sets, and return what each covers."""
+        runs = runs_of(classes, codes, n_classes, self.scale.size)
+        self.held = runs.part * self.scale.size + runs.code
+        names = np.array([*self.values.to_pylist(), MISSING], dtype=object)[runs.code]
+        ends = runs.ends + 1
+        labels = [
+            names[start] if end - start == 1 else "{" + ", ".join(names[start:end]) + "}"
+            for start, end in zip(runs.starts.tolist(), ends.tolist(), strict=True)
+        ]
+        absent = (ends - runs.starts == 1) & (runs.code[runs.starts] == len(self.values))
+        self.ranks, own = pd.factorize(np.array(labels, dtype=object))
+        self.ranks[absent] = -1
+        self.labels = pa.array(own, pa.large_string())
+        return self.scale.cover(ends - runs.starts)
+
+    def forget(self, tree: Tree, number: int) -> None:
+        """Nothing: each value is in some set."""
+
+    def fits(self, frame, codes, classes) -> np.ndarray:
+        """Return which records have a value in the set of their class."""
+        wanted = classes * self.scale.size + codes
+        return (codes >= 0) & (self.held[np.minimum(np.searchsorted(self.held, wanted), len(self.held) - 1)] == wanted)
+
+    def released(self, classes, how):
+        """Return the column; class -1 is masked."""
+        return _taken(self.labels, np.append(self.ranks, -1)[classes])
+
+
+class Nodes:
+    """A column of categories with a hierarchy, and the lowest common nodes that its classes become."""
+
+    def __init__(self, owner, frame, column, hierarchy: Hierarchy):
+        self.column, self.hierarchy = column, hierarchy
+        absent = _frames.missing(frame, column).any()
+        paths, covers = hierarchy.paths, hierarchy.covers
+        if absent:  # a leaf of its own under the root
+            paths = np.vstack([paths, [paths[0, 0]] + [len(covers)] * (paths.shape[1] - 1)])
+            covers = np.append(covers, 0.0)
+        self.scale = TreeScale(paths, covers)
+        unknown = int((self.codes(frame) < 0).sum())
+        if unknown:
+            raise ParameterError(
+                f"The 'hierarchies' parameter of {type(owner).__name__} must hold every value of column {column!r}. "
+                f"It misses those of {unknown} rows."
+            )
+
+    def codes(self, frame) -> np.ndarray:
+        """Return each record's code: the last is missing, -1 a value that is not in the hierarchy."""
+        texts = _spelled_texts(frame, self.column)
+        leaves = pa.array(self.hierarchy.leaves, pa.large_string())
+        codes = pc.index_in(texts, leaves).fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+        absent = texts.is_null().to_numpy(zero_copy_only=False)
+        return np.where(absent, len(leaves) if self.scale.size > len(leaves) else -1, codes)
+
+    def learn(self, frame, codes, classes, n_classes) -> np.ndarray:
+        """Remember the classes' nodes, and return what each covers."""
+        runs = runs_of(classes, codes, n_classes, self.scale.size)
+        self.depth = self.scale.depths(runs)
+        self.node = self.scale.paths[runs.code[runs.starts], self.depth]
+        self.names = pa.array(self.hierarchy.names, pa.large_string())
+        self.ranks = np.where(self.node < len(self.names), self.node, -1)
+        return self.scale.covers[self.node]
+
+    def forget(self, tree: Tree, number: int) -> None:
+        """Nothing: the hierarchy is a parameter."""
+
+    def fits(self, frame, codes, classes) -> np.ndarray:
+        """Return which records have a value under the node of their class."""
+        return (codes >= 0) & (self.scale.paths[codes, self.depth[classes]] == self.node[classes])
+
+    def released(self, classes, how):
+        """Return the column; class -1 is masked."""
+        return _taken(self.names, np.append(self.ranks, -1)[classes])
+
+
+def _spelled_texts(frame, column) -> pa.Array:
+    """Return a column as text that is alike in every library: integral numbers have no point, True is capital."""
+    kind = _frames.kind(frame, column)
+    if kind != "number":
+        texts = _frames.texts(frame, column)
+        return pc.utf8_capitalize(texts) if kind == "boolean" else texts
+    codes, distinct = pd.factorize(_frames.numbers(frame, column))
+    return _taken(pa.array([spelled(value) for value in distinct.tolist()], pa.large_string()), codes)
+
+
+def _taken(labels: pa.Array, positions: Iterable[int]) -> pa.Array:
+    """Return labels by position; -1 is missing."""
+    positions = np.asarray(positions)
+    return labels.take(pa.array(positions, pa.int64(), mask=positions < 0))

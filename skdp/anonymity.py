@@ -1,0 +1,309 @@
+"""Nobody stands alone: records are made alike in what others may know about people, k at a time."""
+
+import math
+import numbers
+from collections.abc import Mapping
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from skdp import _frames
+from skdp._checks import ParameterError, check_columns, check_integer, check_option, invalid
+from skdp._constraints import close, diverse
+from skdp._generalisation import Nodes, Ranges, Sets
+from skdp._hierarchies import read_hierarchy
+from skdp._mondrian import find, partition
+from skdp._suppression import outlying_records
+from skdp.accounting import PrivacyGuarantee
+from skdp.base import PrivacyTransformer
+
+
+class KAnonymizer(PrivacyTransformer):
+    """A table in which each record shares its quasi-identifiers with at least k - 1 others.
+
+    Quasi-identifiers are what others may know about a person: age, region, occupation. Records are put into
+    equivalence classes of k or more, and each class gets one label: numbers become ranges ("24 - 34"), categories
+    sets ("{Lima, Oslo}") or nodes of a hierarchy. Other columns pass through unchanged.
+
+    Parameters
+    ----------
+    k : int, default=5
+        The fewest records of an equivalence class.
+    quasi_identifiers : str or list of str, default=None
+        The columns to generalise. By default all but those of `sensitive`.
+    hierarchies : dict of column name to hierarchy, default=None
+        A hierarchy is a frame of one row a value, its first column the value itself, its last the root, all as text
+        (ARX's CSV form, read with ``header=None, dtype=str``); or a mapping from each value to the list of the nodes
+        above it, the root last. These columns become the lowest node that is above all values of the class.
+    l_diversity : int, default=None
+        At least so many different values of each column of `sensitive` in a class (distinct l-diversity).
+    t_closeness : float, default=None
+        At most so far, from 0 to 1, may a class's distribution of each column of `sensitive` be from that of the table:
+        for numbers the ordered distance, otherwise the equal distance.
+    sensitive : str or list of str, default=None
+        The columns that `l_diversity` and `t_closeness` look at. They pass through unchanged.
+    max_suppression : float, default=0.0
+        The largest share of the rows, from 0 to 1, whose quasi-identifiers may be masked (made missing). This is done
+        where more is saved in the labels of others than is lost. The masked rows are a class of their own, of at
+        least k.
+    labels : {"interval", "mean"}, default="interval"
+        What numbers become: an ordered category of ranges (in NumPy its rank), or the mean of the class.
+    weights : dict of column name to float, default=None
+        How much the information in each quasi-identifier counts, 1 where not named.
+
+    Attributes
+    ----------
+    quasi_identifiers_ : list of str
+        The columns that are generalised, in the order of the table.
+    class_sizes_ : ndarray of int64 of shape (n_classes,)
+        How many records of the released table each class has, masked ones left out. Classes whose labels coincide are
+        counted apart, so that the table's own k may be larger.
+    n_suppressed_ : int
+        How many records are masked.
+    granularity_ : float
+        1 - the mean, over quasi-identifiers and records, of what the label covers: a range its width over the column's,
+        a set (values - 1) / (distinct values - 1), a node (leaves - 1) / (all leaves - 1), a masked cell or a range
+        together with missing values 1. 1 means untouched.
+    privacy_guarantee_ : PrivacyGuarantee
+        States that k-anonymity is not differential privacy.
+    n_features_in_ : int
+        Number of columns seen by `fit`.
+    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+        Their names, where they are all text.
+
+    Raises
+    ------
+    ParameterError
+        By `fit`, if a parameter is none of the above; if there are fewer than k rows; if a column is not in the table,
+        or is both sensitive and a quasi-identifier; if a hierarchy misses a value, is ragged, or has two roots; or if
+        the table as a whole has fewer than `l_diversity` sensitive values.
+
+    See Also
+    --------
+    QuantileBinner : Ranges for one column at a time, which promise no k.
+    RandomizedResponse : Categories under differential privacy.
+
+    Notes
+    -----
+    The algorithm is strict Mondrian [1]_ with cuts chosen by information loss: each part of the table is cut along the
+    quasi-identifier, and at the place, that make its labels cover least, until no cut leaves k records on either side.
+    It draws nothing at random, and neither the order of rows nor that of columns matters to the classes. A missing
+    value is a value of its own; dates are taken by the day.
+
+    **k holds for the table that `fit_transform` releases, and for no other.** `transform` puts unseen rows into the
+    learned classes and masks the quasi-identifiers of those that fit none; it drops no row. What it puts out may hold
+    a label once only.
+
+    k-anonymity [2]_ protects from being singled out, not from inference: where all of a class share a sensitive value,
+    it is known for each. Hence l-diversity [3]_ and t-closeness [4]_, which must hold on both sides of each cut.
+
+    References
+    ----------
+    .. [1] LeFevre, DeWitt, Ramakrishnan, "Mondrian Multidimensional K-Anonymity", ICDE 2006.
+    .. [2] Sweeney, "k-Anonymity: A Model for Protecting Privacy", 2002.
+    .. [3] Machanavajjhala et al., "l-Diversity: Privacy Beyond k-Anonymity", TKDD 2007.
+    .. [4] Li, Li, Venkatasubramanian, "t-Closeness: Privacy Beyond k-Anonymity and l-Diversity", ICDE 2007.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skdp.anonymity import KAnonymizer
+    >>> towns = ["Lima", "Oslo", "Lima", "Bonn", "Bonn", "Bonn"]
+    >>> people = pd.DataFrame({"Age": [21, 23, 24, 51, 58, 64], "Town": towns, "Debt": range(6)})
+    >>> anonymizer = KAnonymizer(3, quasi_identifiers=["Age", "Town"])
+    >>> anonymizer.fit_transform(people)
+           Age          Town  Debt
+    0  21 - 24  {Lima, Oslo}     0
+    1  21 - 24  {Lima, Oslo}     1
+    2  21 - 24  {Lima, Oslo}     2
+    3  51 - 64          Bonn     3
+    4  51 - 64          Bonn     4
+    5  51 - 64          Bonn     5
+
+    A new person is put into a class, or masked where none fits:
+
+    >>> anonymizer.transform(pd.DataFrame({"Age": [22, 22], "Town": ["Oslo", "Bonn"], "Debt": [6, 7]}))
+           Age          Town  Debt
+    0  21 - 24  {Lima, Oslo}     6
+    1      NaN           NaN     7
+    """
+
+    def __init__(
+        self,
+        k=5,
+        *,
+        quasi_identifiers=None,
+        hierarchies=None,
+        l_diversity=None,
+        t_closeness=None,
+        sensitive=None,
+        max_suppression=0.0,
+        labels="interval",
+        weights=None,
+    ):
+        self.k = k
+        self.quasi_identifiers = quasi_identifiers
+        self.hierarchies = hierarchies
+        self.l_diversity = l_diversity
+        self.t_closeness = t_closeness
+        self.sensitive = sensitive
+        self.max_suppression = max_suppression
+        self.labels = labels
+        self.weights = weights
+
+    def fit_transform(self, X, y=None):
+        """Fit, and return the k-anonymous table.
+
+        Parameters
+        ----------
+        X : dataframe or array-like of shape (n_rows, n_columns)
+            The table.
+        y : array-like of shape (n_rows,), default=None
+            Ignored; accepted so that the step works in a Pipeline.
+
+        Returns
+        -------
+        X_out : same container as `X`, of shape (n_rows, n_columns)
+            The released table, in which every class has at least k rows.
+        """
+        frame = self._read(X, reset=True)
+        return self._write(self._released(frame, self._classified(frame)), X)
+
+    def transform(self, X):
+        """Return the table with each row in the learned class that it fits; every row is kept.
+
+        k holds for the table released by `fit_transform` alone: what this puts out may hold a label once only.
+
+        Parameters
+        ----------
+        X : dataframe or array-like of shape (n_rows, n_columns)
+            The table, with the columns seen by `fit`.
+
+        Returns
+        -------
+        X_out : same container as `X`, of shape (n_rows, n_columns)
+            The transformed table; quasi-identifiers of rows that fit no class are missing.
+        """
+        return super().transform(X)
+
+    def _fit(self, frame):
+        self._classified(frame)
+
+    def _transform(self, frame):
+        check_is_fitted(self)
+        columns = list(self._columns.values())
+        codes = [column.codes(frame) for column in columns]
+        classes = find(self._tree, codes, [column.scale for column in columns])
+        fits = np.ones(len(frame), dtype=bool)
+        for column, own in zip(columns, codes, strict=True):
+            fits &= column.fits(frame, own, classes)
+        return self._released(frame, np.where(fits, classes, -1))
+
+    def _released(self, frame, classes):
+        return _frames.assign(
+            frame, {name: column.released(classes, self.labels) for name, column in self._columns.items()}
+        )
+
+    def _classified(self, frame) -> np.ndarray:
+        """Learn the classes, and return that of each row; -1 is suppressed."""
+        self._check_parameters(len(frame))
+        self.quasi_identifiers_, sensitive = self._roles(frame)
+        # in the order of their names, so that the order of columns does not matter where two cuts are equally good
+        names = sorted(self.quasi_identifiers_, key=str)
+        columns = {name: self._column(frame, name) for name in names}
+        codes = [column.codes(frame) for column in columns.values()]
+        scales = [column.scale for column in columns.values()]
+        allowed = self._constraint(frame, sensitive)
+        weights = self._weights(names)
+        classes, self._tree = partition(codes, scales, weights, self.k, allowed)
+        suppressed = self._suppressed(codes, scales, weights, classes, allowed)
+        self._learn(frame, columns, codes, classes, ~suppressed)
+        return np.where(suppressed, -1, classes)
+
+    def _learn(self, frame, columns, codes, classes, kept):
+        """Remember the labels of the classes, and how much they tell."""
+        self.class_sizes_ = np.bincount(classes[kept])
+        self.n_suppressed_ = int((~kept).sum())
+        covered = float(self.n_suppressed_ * len(columns))
+        for number, column in enumerate(columns.values()):
+            covers = column.learn(frame, codes[number][kept], classes[kept], len(self.class_sizes_))
+            column.forget(self._tree, number)
+            covered += float(covers @ self.class_sizes_)
+        self.granularity_ = 1 - covered / (len(kept) * len(columns))
+        self._columns = columns
+        reason = "k-anonymity, l-diversity and t-closeness are not differential privacy"
+        self.privacy_guarantee_ = PrivacyGuarantee(
+            math.inf, columns=tuple(self.quasi_identifiers_), scope="central", reasons=(reason,)
+        )
+
+    def _column(self, frame, name):
+        """Return how a quasi-identifier is generalised."""
+        given = (self.hierarchies or {}).get(name)
+        if given is not None:
+            return Nodes(self, frame, name, read_hierarchy(self, name, given))
+        order = _frames.category_order(frame, name)
+        if order is not None or _frames.kind(frame, name) in ("number", "date"):
+            return Ranges(frame, name, order)
+        return Sets(frame, name)
+
+    def _constraint(self, frame, sensitive):
+        """Return what both sides of a cut must satisfy, besides k; None for nothing."""
+        wanted = []
+        if self.l_diversity is not None:
+            wanted += [diverse(frame, column, self.l_diversity) for column in sensitive]
+            if any(one.size < self.l_diversity for one in wanted):
+                reached = min(one.size for one in wanted)
+                raise invalid(self, "l_diversity", self.l_diversity, f"at most {reached}, the values of 'sensitive'")
+        if self.t_closeness is not None:
+            wanted += [close(frame, column, self.t_closeness) for column in sensitive]
+        if wanted:
+            return lambda rows, part, n_parts: np.all([one(rows, part, n_parts) for one in wanted], axis=0)
+        return None
+
+    def _suppressed(self, codes, scales, weights, classes, allowed) -> np.ndarray:
+        budget = int(self.max_suppression * len(classes))
+        if budget < self.k:
+            return np.zeros(len(classes), dtype=bool)
+        return outlying_records(codes, scales, weights, classes, self.k, budget, allowed)
+
+    def _weights(self, names) -> list[float]:
+        given = self.weights or {}
+        check_columns(self, "weights", list(given), names)
+        return [float(given.get(name, 1.0)) for name in names]
+
+    def _roles(self, frame) -> tuple[list, list]:
+        """Return the quasi-identifiers and the sensitive columns."""
+        sensitive = [] if self.sensitive is None else check_columns(self, "sensitive", self.sensitive, frame.columns)
+        chosen = [column for column in frame.columns if column not in sensitive]
+        if self.quasi_identifiers is not None:
+            chosen = check_columns(self, "quasi_identifiers", self.quasi_identifiers, frame.columns)
+        both = [column for column in chosen if column in sensitive]
+        if both:
+            raise invalid(self, "sensitive", self.sensitive, f"columns that are no quasi-identifiers ({both[0]!r} is)")
+        if not chosen:
+            raise invalid(self, "quasi_identifiers", self.quasi_identifiers, "at least one column")
+        check_columns(self, "hierarchies", list(self.hierarchies or {}), chosen)
+        return [column for column in frame.columns if column in chosen], sensitive
+
+    def _check_parameters(self, n_rows):
+        check_integer(self, "k", self.k, low=1)
+        if n_rows < self.k:
+            raise invalid(self, "k", self.k, f"at most the number of rows (n_samples = {n_rows})")
+        check_option(self, "labels", self.labels, ("interval", "mean"))
+        for name in ("hierarchies", "weights"):
+            if getattr(self, name) is not None and not isinstance(getattr(self, name), Mapping):
+                raise ParameterError(f"The {name!r} parameter of KAnonymizer must be a dict by column name.")
+        if any(not _is_number(weight) or not 0 < weight < math.inf for weight in (self.weights or {}).values()):
+            raise invalid(self, "weights", self.weights, "a dict of column name to positive number")
+        if self.l_diversity is not None:
+            check_integer(self, "l_diversity", self.l_diversity, low=1)
+        for name in ("t_closeness", "max_suppression"):
+            value = getattr(self, name)
+            if not (name == "t_closeness" and value is None or _is_number(value) and 0 <= value <= 1):
+                raise invalid(self, name, value, "a number from 0 to 1")
+        if self.sensitive is None and not self.l_diversity is self.t_closeness is None:
+            raise invalid(self, "sensitive", None, "given with 'l_diversity' and 't_closeness'")
+
+
+def _is_number(value) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_)

@@ -1,0 +1,477 @@
+"""KAnonymizer: k counted on what is released, the labels of each kind, unseen rows, and what it refuses."""
+
+import io
+import itertools
+import pickle
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from conftest import TABLES, values
+
+from skdp import KAnonymizer
+from skdp._checks import ParameterError
+from skdp._mondrian import partition
+
+ADULT = Path(__file__).parents[2] / "shared/data/adult"
+needs_adult = pytest.mark.skipif(not ADULT.exists(), reason="the Adult table is not here")
+REGIONS = {
+    "Lima": ["Peru", "America"], "Cusco": ["Peru", "America"], "Quito": ["Ecuador", "America"],
+    "Oslo": ["Norway", "Europe"], "Bonn": ["Germany", "Europe"], "Kiel": ["Germany", "Europe"],
+}  # fmt: skip
+REGIONS = {town: [*above, "World"] for town, above in REGIONS.items()}
+
+
+def people(seed=0, size=300, gaps=True):
+    """Return a table of every kind of column, with gaps and with extreme values."""
+    rng = np.random.default_rng(seed)
+    table = pd.DataFrame({
+        "age": rng.integers(18, 90, size).astype(float),
+        "debt": rng.lognormal(3, 2, size),
+        "town": rng.choice(list(REGIONS), size, p=[0.4, 0.2, 0.2, 0.1, 0.06, 0.04]),
+        "member": rng.choice([True, False], size),
+        "born": np.datetime64("1950-01-01") + rng.integers(0, 20_000, size),
+        "size": pd.Categorical(rng.choice(list("SML"), size), categories=list("SML"), ordered=True),
+        "illness": rng.choice(["flu", "cold", "gout", "none"], size, p=[0.5, 0.3, 0.1, 0.1]),
+        "pay": rng.integers(0, 50, size),
+    })  # fmt: skip
+    for column in ("age", "town", "born", "size") if gaps else ():
+        table.loc[rng.random(size) < 0.08, column] = None
+    return table
+
+
+QUASI = ["age", "debt", "town", "member", "born", "size"]
+
+
+def sizes(released, quasi=QUASI):
+    """Return class sizes, counted after a CSV round trip, missing values being values."""
+    back = pd.read_csv(io.StringIO(released.to_csv(index=False)))
+    return back.groupby(quasi, dropna=False).size()
+
+
+# What is released
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("k", [1, 2, 5, 40, 150, 300])
+@pytest.mark.parametrize("labels", ["interval", "mean"])
+def test_every_class_of_the_released_csv_has_k_rows(seed, k, labels):
+    released = KAnonymizer(k, quasi_identifiers=QUASI, labels=labels).fit_transform(people(seed))
+    assert sizes(released).min() >= k
+
+
+@pytest.mark.parametrize("chosen", [1, 2, 3])
+def test_k_holds_for_any_choice_of_columns(chosen):
+    table = people(5)
+    for quasi in itertools.combinations(QUASI, chosen):
+        assert sizes(KAnonymizer(7, quasi_identifiers=list(quasi)).fit_transform(table), list(quasi)).min() >= 7
+
+
+@pytest.mark.parametrize("make", TABLES, ids=lambda make: make.__name__)
+def test_k_holds_in_every_kind_of_table(make):
+    table = make()
+    quasi = ["age", "income", "city", "group", "member", "joined"]
+    released = values(KAnonymizer(3, quasi_identifiers=quasi).fit_transform(table))
+    assert sizes(pd.DataFrame(released), quasi).min() >= 3
+
+
+def test_class_sizes_are_those_of_the_release():
+    anonymizer = KAnonymizer(5, quasi_identifiers=QUASI)
+    counted = sizes(anonymizer.fit_transform(people()))
+    assert anonymizer.class_sizes_.sum() == 300
+    assert len(counted) <= len(anonymizer.class_sizes_)
+    assert anonymizer.class_sizes_.min() >= 5
+
+
+def test_what_is_released_holds_the_value_that_was_there():
+    table, quasi = people(gaps=False), ["age", "town", "born", "size"]
+    released = KAnonymizer(5, quasi_identifiers=quasi).fit_transform(table)
+    for column in quasi:
+        for label, value in zip(released[column], table[column], strict=True):
+            if column == "town":
+                assert value in label.strip("{}").split(", ")
+                continue
+            low, high = label.split(" - ") if " - " in label else (label, label)
+            if column == "age":
+                assert float(low) <= value <= float(high)
+            elif column == "born":
+                assert low <= str(value.date()) <= high
+            else:
+                assert "SML".index(low) <= "SML".index(value) <= "SML".index(high)
+
+
+def test_classes_do_not_depend_on_the_order_of_rows_or_columns():
+    table = people()
+    released = KAnonymizer(5, quasi_identifiers=QUASI).fit_transform(table)
+    order = np.random.default_rng(1).permutation(len(table))
+    again = KAnonymizer(5, quasi_identifiers=QUASI[::-1]).fit_transform(table.iloc[order, ::-1])
+    assert values(again.sort_index()[list(table)]) == values(released)
+
+
+def test_means_do_not_depend_on_the_order_of_rows():
+    table = people()
+    released = KAnonymizer(5, quasi_identifiers=QUASI, labels="mean").fit_transform(table)
+    again = KAnonymizer(5, quasi_identifiers=QUASI, labels="mean").fit_transform(table[::-1])
+    assert values(again[::-1]) == values(released)
+
+
+def test_the_mean_label_is_the_mean_of_the_class():
+    table = pd.DataFrame({"age": [20.0, 22, 24, 60, 70, 80]})
+    out = KAnonymizer(3, labels="mean").fit_transform(table)
+    assert out["age"].tolist() == [22.0] * 3 + [70.0] * 3
+
+
+def test_other_columns_pass_through_unchanged():
+    table = people()
+    released = KAnonymizer(5, quasi_identifiers="age").fit_transform(table)
+    assert list(released) == list(table)
+    pd.testing.assert_frame_equal(released.drop(columns="age"), table.drop(columns="age"))
+
+
+def test_labels_of_ranges_and_sets():
+    table = pd.DataFrame({"age": [1.5, 2, 2, None, None, None], "town": ["b", "a", None, "c", "c", "c"]})
+    out = KAnonymizer(3).fit_transform(table)
+    assert out["age"][:3].tolist() == ["1.5 - 2"] * 3
+    assert out["age"][3:].isna().all()
+    assert out["town"].tolist() == ["{a, b, missing}"] * 3 + ["c"] * 3
+
+
+def test_a_range_together_with_missing_values_says_so():
+    out = KAnonymizer(3).fit_transform(pd.DataFrame({"age": [1.0, 2.0, None]}))
+    assert out["age"].tolist() == ["1 - 2 or missing"] * 3
+
+
+def test_ranges_are_ordered_and_ranks_in_arrays():
+    table = pd.DataFrame({"age": [100, 101, 9, 8, 30, 31]})
+    out = KAnonymizer(2).fit_transform(table)["age"]
+    assert out.cat.ordered
+    assert out.cat.categories.tolist() == ["8 - 9", "30 - 31", "100 - 101"]
+    assert KAnonymizer(2).fit_transform(table.to_numpy()).ravel().tolist() == [2, 2, 0, 0, 1, 1]
+    means = KAnonymizer(2, labels="mean").fit_transform(table.to_numpy()).ravel()
+    assert means.tolist() == [100.5, 100.5, 8.5, 8.5, 30.5, 30.5]
+
+
+def test_a_large_k_makes_one_class_and_k_1_leaves_values_alone():
+    table = people(gaps=False)[["age", "town"]]
+    assert len(KAnonymizer(300).fit(table).class_sizes_) == 1
+    untouched = KAnonymizer(1).fit(table)
+    assert untouched.granularity_ == 1
+    assert untouched.transform(table)["town"].tolist() == table["town"].tolist()
+
+
+def test_weights_steer_what_is_kept():
+    table, quasi = people(), ["age", "debt"]
+    heavy = KAnonymizer(10, quasi_identifiers=quasi, weights={"age": 100.0}).fit_transform(table)["age"]
+    light = KAnonymizer(10, quasi_identifiers=quasi, weights={"age": 0.01}).fit_transform(table)["age"]
+
+    def width(labels):
+        ends = labels.dropna().astype(str).str.replace(" or missing", "").str.split(" - ")
+        return np.mean([float(end[-1]) - float(end[0]) for end in ends])
+
+    assert width(heavy) < width(light)
+
+
+# Unseen rows
+
+
+@pytest.mark.parametrize("labels", ["interval", "mean"])
+def test_transform_of_the_same_table_is_what_was_released(labels):
+    anonymizer = KAnonymizer(5, quasi_identifiers=QUASI, labels=labels, hierarchies={"town": REGIONS})
+    released = anonymizer.fit_transform(people())
+    pd.testing.assert_frame_equal(anonymizer.transform(people()), released)
+    shown = pickle.loads(pickle.dumps(anonymizer)).transform(people())
+    pd.testing.assert_frame_equal(shown, released)
+
+
+def test_unseen_rows_get_a_released_label_or_are_masked_whole():
+    table = people(gaps=False)
+    anonymizer = KAnonymizer(10, quasi_identifiers=QUASI)
+    known = set(map(tuple, anonymizer.fit_transform(table)[QUASI].astype(str).to_numpy()))
+    out = anonymizer.transform(people(9, 500))[QUASI]
+    masked = out.isna().all(axis=1)
+    assert len(out) == 500
+    assert 0 < masked.sum() < 500
+    assert set(map(tuple, out[~masked].astype(str).to_numpy())) <= known
+
+
+def test_values_outside_every_class_are_masked():
+    anonymizer = KAnonymizer(2).fit(pd.DataFrame({"age": [10, 11, 20, 21], "town": list("aabb")}))
+    new = pd.DataFrame({"age": [9, 10, 15, 20, 22, 10, 10], "town": ["a", "a", "a", "b", "b", "b", "z"]})
+    out = anonymizer.transform(new)
+    assert out["age"].notna().tolist() == [False, True, False, True, False, False, False]
+    assert out["town"].notna().tolist() == out["age"].notna().tolist()
+
+
+def test_what_is_kept_is_what_labels_show():
+    table = pd.DataFrame({"age": [1.0, 2.0, 3.0, 4.0, 51.0, 52.0, 53.0, 54.0]})
+    kept = pickle.dumps(KAnonymizer(4).fit(table).__dict__)
+    assert np.float64(4.0).tobytes() in kept
+    assert np.float64(52.0).tobytes() not in kept
+
+
+# Sensitive columns
+
+
+def classes(released):
+    return released.groupby(QUASI, dropna=False, observed=True)
+
+
+@pytest.mark.parametrize("least", [2, 3, 4])
+def test_classes_are_l_diverse(least):
+    step = KAnonymizer(5, quasi_identifiers=QUASI, l_diversity=least, sensitive=["illness"])
+    released = step.fit_transform(people())
+    assert classes(released)["illness"].nunique().min() >= least
+    assert sizes(released).min() >= 5
+    assert len(step.class_sizes_) > 1
+
+
+def distance(own, whole, ordered):
+    """Return the earth mover's distance, a value at a time."""
+    support = sorted(set(whole))
+    p = np.array([np.mean(own == value) for value in support])
+    q = np.array([np.mean(whole == value) for value in support])
+    return np.abs(np.cumsum(p - q)).sum() / (len(support) - 1) if ordered else np.abs(p - q).sum() / 2
+
+
+@pytest.mark.parametrize(("sensitive", "ordered"), [("illness", False), ("pay", True)])
+@pytest.mark.parametrize("most", [0.1, 0.25])
+def test_classes_are_t_close(sensitive, ordered, most):
+    table = people()
+    released = KAnonymizer(5, quasi_identifiers=QUASI, t_closeness=most, sensitive=sensitive).fit_transform(table)
+    far = [distance(own[sensitive].to_numpy(), table[sensitive].to_numpy(), ordered) for _, own in classes(released)]
+    assert len(far) > 1
+    assert max(far) <= most + 1e-9
+    loose = KAnonymizer(5, quasi_identifiers=QUASI).fit_transform(table)
+    assert (
+        max(distance(own[sensitive].to_numpy(), table[sensitive].to_numpy(), ordered) for _, own in classes(loose))
+        > most
+    )
+
+
+def test_sensitive_columns_are_no_quasi_identifiers_by_default():
+    step = KAnonymizer(5, sensitive=["illness", "pay"], l_diversity=2).fit(people())
+    assert step.quasi_identifiers_ == QUASI
+
+
+# Hierarchies
+
+
+def hierarchy_frame():
+    return pd.DataFrame([[leaf, *above] for leaf, above in REGIONS.items()])
+
+
+@pytest.mark.parametrize("given", [REGIONS, hierarchy_frame(), pl.from_pandas(hierarchy_frame().add_prefix("level"))])
+def test_the_label_is_the_lowest_node_above_all_values(given):
+    table = pd.DataFrame({"town": ["Lima", "Cusco", "Lima", "Quito", "Oslo", "Bonn", "Kiel", "Kiel"]})
+    out = KAnonymizer(4, hierarchies={"town": given}).fit_transform(table)["town"]
+    assert out.tolist() == ["America"] * 4 + ["Europe"] * 4
+
+
+def test_k_holds_with_hierarchies_and_missing_values():
+    step = KAnonymizer(5, quasi_identifiers=QUASI, hierarchies={"town": REGIONS})
+    assert sizes(step.fit_transform(people())).min() >= 5
+
+
+def test_numbers_may_have_a_hierarchy_too():
+    decades = {str(age): [f"{age // 10}0s", "any"] for age in range(20, 40)}
+    table = pd.DataFrame({"age": [20.0, 21, 22, 30, 31, 32]})
+    out = KAnonymizer(3, hierarchies={"age": decades}).fit_transform(table)
+    assert out["age"].tolist() == ["20s"] * 3 + ["30s"] * 3
+
+
+def test_an_unseen_leaf_fits_under_a_node():
+    step = KAnonymizer(2, hierarchies={"town": REGIONS}).fit(pd.DataFrame({"town": ["Lima", "Quito", "Oslo", "Bonn"]}))
+    out = step.transform(pd.DataFrame({"town": ["Kiel", "Paris"]}))["town"]
+    assert out[0] == "Europe"
+    assert pd.isna(out[1])
+
+
+@pytest.mark.parametrize(
+    ("hierarchy", "message"),
+    [
+        ({"a": ["x"], "b": ["y"]}, "one root"),
+        ({"a": ["x", "r"], "b": ["r"]}, "ragged"),
+        ({"a": ["x", "p", "r"], "b": ["x", "q", "r"]}, "one parent"),
+        (pd.DataFrame([["a", "r"], ["a", "r"], ["b", "r"]]), "each leaf once"),
+        ({"a": ["r"]}, "every value"),
+        ({}, "at least one leaf"),
+    ],
+)
+def test_a_hierarchy_that_cannot_be_used(hierarchy, message):
+    with pytest.raises(ParameterError, match=message):
+        KAnonymizer(1, hierarchies={"town": hierarchy}).fit(pd.DataFrame({"town": ["a", "b"]}))
+
+
+# Suppression
+
+
+def with_outliers():
+    """Return three towns of seven who are alike and two who stand out, each town's in another column."""
+    towns = np.repeat(["a", "b", "c"], 9)
+    table = pd.DataFrame({"town": towns, "pay": 0, "debt": 0, "age": 0, "illness": ["flu", "cold", "gout"] * 9})
+    for town, column in enumerate(["pay", "debt", "age"]):
+        table.loc[[9 * town + 2, 9 * town + 6], column] = 1000
+    return table
+
+
+OUTLYING = ["town", "pay", "debt", "age"]
+
+
+def test_outliers_are_masked_where_that_saves_more_than_it_costs():
+    step = KAnonymizer(5, quasi_identifiers=OUTLYING, max_suppression=0.25)
+    out = step.fit_transform(with_outliers())
+    assert step.n_suppressed_ == 6
+    assert out.index[out[OUTLYING].isna().all(axis=1)].tolist() == [2, 6, 11, 15, 20, 24]
+    assert out["pay"].dropna().unique().tolist() == ["0"]
+    assert sizes(out, OUTLYING).min() >= 5
+    assert step.granularity_ > KAnonymizer(5, quasi_identifiers=OUTLYING).fit(with_outliers()).granularity_
+    pd.testing.assert_frame_equal(step.transform(with_outliers()), out)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.2])
+def test_fewer_than_k_are_never_masked_and_never_more_than_the_limit(share):
+    step = KAnonymizer(5, quasi_identifiers=OUTLYING, max_suppression=share).fit(with_outliers())
+    assert step.n_suppressed_ == 0
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_suppression_keeps_k_and_its_limit_and_never_tells_less(seed):
+    table = people(seed, 600)
+    quasi = ["debt", "member", "size"]
+    step = KAnonymizer(4, quasi_identifiers=quasi, max_suppression=0.1)
+    out = step.fit_transform(table)
+    assert step.n_suppressed_ <= 60
+    assert sizes(out, quasi).min() >= 4
+    assert step.granularity_ >= KAnonymizer(4, quasi_identifiers=quasi).fit(table).granularity_
+    pd.testing.assert_frame_equal(step.transform(table), out)
+
+
+@pytest.mark.parametrize(("constraint", "masked"), [({"l_diversity": 3}, 0), ({"l_diversity": 2}, 6)])
+def test_masked_rows_are_l_diverse_too(constraint, masked):
+    step = KAnonymizer(5, quasi_identifiers=OUTLYING, sensitive="illness", max_suppression=0.25, **constraint)
+    released = step.fit_transform(with_outliers())
+    diversity = released.groupby(OUTLYING, dropna=False, observed=True)["illness"].nunique()
+    assert diversity.min() >= constraint["l_diversity"]
+    assert step.n_suppressed_ == masked
+
+
+# Bad input
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"k": 0}, {"k": -1}, {"k": 2.5}, {"k": True}, {"k": 13}, {"labels": "median"}, {"max_suppression": 2},
+        {"max_suppression": "much"}, {"l_diversity": 2}, {"t_closeness": 0.5}, {"quasi_identifiers": ["agee"]},
+        {"quasi_identifiers": []}, {"sensitive": "city", "quasi_identifiers": ["city", "age"]},
+        {"sensitive": "citty"}, {"sensitive": "group", "l_diversity": 40}, {"sensitive": "group", "l_diversity": 0},
+        {"sensitive": "group", "t_closeness": -0.1}, {"weights": {"age": 0}}, {"weights": {"agee": 1}},
+        {"weights": 3}, {"hierarchies": {"agee": REGIONS}}, {"hierarchies": 3},
+    ],
+)  # fmt: skip
+def test_parameters_that_cannot_be_used(table, parameters):
+    with pytest.raises(ParameterError) as caught:
+        KAnonymizer(**{"k": 2, **parameters}).fit(table)
+    assert not any(city in str(caught.value) for city in ("Oslo", "Lima", "Kobe", "Bonn"))
+
+
+def test_an_empty_frame_is_refused(table):
+    with pytest.raises(ParameterError, match="number of rows"):
+        KAnonymizer(2).fit(table[:0])
+
+
+@pytest.mark.parametrize("column", [[3] * 6, [None] * 6, [float("nan")] * 6, ["a", 1, 2.5, None, "a", 1], [True] * 6])
+def test_constant_missing_and_mixed_columns(column):
+    table = pd.DataFrame({"odd": pd.Series(column), "age": range(6)})
+    out = KAnonymizer(3).fit_transform(table)
+    assert sizes(out, ["odd", "age"]).min() >= 3
+
+
+def test_infinite_and_huge_values():
+    table = pd.DataFrame({"pay": [-np.inf, -1.7e308, 0.0, 1.0, 1.7e308, np.inf]})
+    for labels in ("interval", "mean"):
+        assert sizes(KAnonymizer(2, labels=labels).fit_transform(table), ["pay"]).min() >= 2
+
+
+def test_as_many_strings_as_rows():
+    table = pd.DataFrame({"name": [f"n{i}" for i in range(20_000)], "age": np.arange(20_000) % 70})
+    assert sizes(KAnonymizer(5).fit_transform(table), ["name", "age"]).min() >= 5
+
+
+# The Adult table: the bars of the issue
+
+
+def adult():
+    table = pd.read_csv(ADULT / "adult.csv", sep=";")
+    quasi = [column for column in table if column != "salary-class"]
+    trees = {
+        column: pd.read_csv(ADULT / f"adult_hierarchy_{column}.csv", sep=";", header=None, dtype=str)
+        for column in quasi
+    }  # fmt: skip
+    return table, quasi, trees
+
+
+def granularity(released, table, quasi, trees=None):
+    """Return the granularity read off the labels."""
+    covered = []
+    for column in quasi:
+        labels = released[column].astype(str)
+        if trees:
+            under = pd.concat([trees[column][level] for level in trees[column]], axis=1)
+            leaves = {node: (under == node).any(axis=1).sum() for node in labels.unique()}
+            share = labels.map(leaves).sub(1) / (len(under) - 1)
+        elif column == "age":
+            ends = labels.str.split(" - ")
+            share = (ends.str[-1].astype(float) - ends.str[0].astype(float)) / np.ptp(table["age"])
+        else:
+            share = labels.str.count(", ") / (table[column].nunique() - 1)
+        covered.append(share.mean())
+    return 1 - np.mean(covered)
+
+
+@needs_adult
+@pytest.mark.parametrize(("k", "bar", "with_trees"), [(5, 0.95, False), (10, 0.92, False), (5, 0.88, True)])
+def test_adult_keeps_its_information(k, bar, with_trees):
+    table, quasi, trees = adult()
+    trees = trees if with_trees else None
+    step = KAnonymizer(k, quasi_identifiers=quasi, hierarchies=trees)
+    begun = time.perf_counter()
+    released = step.fit_transform(table)
+    assert time.perf_counter() - begun < (1.5 if with_trees else 0.6)
+    assert sizes(released, quasi).min() >= k
+    assert granularity(released, table, quasi, trees) >= bar
+    assert step.granularity_ == pytest.approx(granularity(released, table, quasi, trees))
+    assert released[quasi].notna().all(axis=None)
+
+
+@pytest.mark.long
+def test_a_million_rows_in_twenty_seconds():
+    rng, size = np.random.default_rng(0), 1_000_000
+    table = pd.DataFrame({
+        "age": rng.integers(18, 90, size),
+        "income": rng.lognormal(10, 0.6, size).round(2),
+        "code": rng.integers(0, 2000, size),
+        "job": rng.choice([f"job{i}" for i in range(30)], size),
+        "sex": rng.choice(["m", "f"], size),
+        "country": rng.choice([f"c{i}" for i in range(40)], size, p=np.arange(40, 0, -1) / 820),
+    })  # fmt: skip
+    step = KAnonymizer(10)
+    begun = time.perf_counter()
+    released = step.fit_transform(table)
+    assert time.perf_counter() - begun < 20
+    assert released.groupby(list(table), dropna=False, observed=True).size().min() >= 10
+
+
+@pytest.mark.parametrize("bug", ["k", "missing"])
+def test_a_planted_bug_is_caught(monkeypatch, bug):
+    table = people(size=200)
+    if bug == "k":
+        monkeypatch.setattr("skdp.anonymity.partition", lambda *args: partition(*args[:3], args[3] - 1, args[4]))
+        released = KAnonymizer(5, quasi_identifiers=QUASI).fit_transform(table)
+    else:  # a gap that is released as a gap, in a class that has values besides
+        released = KAnonymizer(5, quasi_identifiers=QUASI).fit_transform(table)
+        released = released.mask(table.isna())
+    assert sizes(released).min() < 5
