@@ -66,11 +66,20 @@ def strip_titles(names: pa.Array) -> pa.Array:
         return names
     given = names.filter(titled)
     spaced = pc.utf8_trim_whitespace(pc.replace_substring_regex(given, rf"{_BLANK}+", " "))
-    cleaned = _strip_glued(spaced, patterns)
-    for pattern, replacement, only in patterns.rewrites:
-        cleaned = rewritten(cleaned, pattern, replacement, only=only)
+    # titles that stand apart first: a shorter glued one may be the beginning of a longer one
+    cleaned = _strip_apart(spaced, patterns)
+    left = pc.equal(cleaned, spaced)
+    if left.true_count:
+        glued = _strip_apart(_strip_glued(spaced.filter(left), patterns), patterns)
+        cleaned = pc.replace_with_mask(cleaned, left, glued)
     unchanged = pc.or_(pc.equal(cleaned, spaced), pc.match_substring_regex(cleaned, patterns.only_title))
     return pc.replace_with_mask(names, titled, pc.if_else(unchanged, given, cleaned))
+
+
+def _strip_apart(names: pa.Array, patterns: "_Patterns") -> pa.Array:
+    for pattern, replacement, only in patterns.rewrites:
+        names = rewritten(names, pattern, replacement, only=only)
+    return names
 
 
 def _strip_glued(names: pa.Array, patterns: "_Patterns") -> pa.Array:

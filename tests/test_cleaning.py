@@ -560,3 +560,8 @@ def test_a_state_is_a_known_one(address, parts):
     cleaned = PIICleaner(addresses="a", drop=None).fit_transform(pd.DataFrame({"a": [address]}))
     found = [None if pd.isna(value) else value for value in cleaned.iloc[0]]
     assert tuple(found) == parts
+
+
+@pytest.mark.parametrize("name", ["นางสาว สมหญิง ใจดี", "นางสาวสมหญิง ใจดี", "พ.ต.ต. สมหญิง ใจดี", "พ.ต.ต.สมหญิง ใจดี"])
+def test_a_glued_title_goes_whole_with_and_without_a_blank(name):
+    assert PIICleaner(names="n").fit_transform(pd.DataFrame({"n": [name]}))["n"][0] == "สมหญิง ใจดี"
