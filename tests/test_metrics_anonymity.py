@@ -10,7 +10,7 @@ from scipy.stats import wasserstein_distance
 
 from skdp import _checks, _frames, _levels, metrics
 
-ADULT = Path("/work/shared/data/adult/adult.csv")
+ADULT = Path(__file__).parents[2] / "shared" / "data" / "adult" / "adult.csv"
 MEASURES = [
     metrics.alpha_k_anonymity,
     metrics.l_diversity,
