@@ -535,12 +535,6 @@ def take_rows(frame: nw.DataFrame, rows: np.ndarray) -> nw.DataFrame:
     return frame[rows]
 
 
-def drop_columns(frame: nw.DataFrame, columns: Iterable[str]) -> nw.DataFrame:
-    """Return the frame without `columns`."""
-    gone = set(columns)
-    return frame.select(*(nw.col(column) for column in frame.columns if column not in gone))
-
-
 def cut(y: Any, keep: np.ndarray) -> Any:
     """Return the entries of `y` (series, array or list) where `keep` is True, in the container of `y`."""
     series = nw.from_native(y, allow_series=True, eager_only=True, pass_through=True)

@@ -269,7 +269,13 @@ class _Maker:
         return {name: _arrays.concatenate(values) for name, values in parts.items()}
 
     def _draw(self, name: str, block: Block) -> Any:
-        return self.schema[name].draw(block, stream(self.entropy, name, block.number))
+        one = self.schema[name]
+        try:
+            return one.draw(block, stream(self.entropy, name, block.number))
+        except TypeError as error:
+            if isinstance(one, Fake):  # Faker does not like its arguments
+                raise TypeError(f"Column {name!r}: {error}") from error
+            raise
 
     def _unique(self, name: str, block: Block, values: Any) -> Any:
         """Return the block's values with those that came before in the table drawn again."""
