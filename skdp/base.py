@@ -100,6 +100,12 @@ class PrivacyTransformer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
             return _frames.columns_of_kind(frame, *kinds)
         return check_columns(self, "columns", self.columns, frame.columns)
 
+    def _charge(self, guarantee, rows: int, purpose: str):
+        """Write what is about to be released into the ledger, where the step has one, before any noise is drawn."""
+        ledger = getattr(self, "ledger", None)
+        if ledger is not None:
+            ledger.charge(guarantee, estimator=type(self).__name__, rows=rows, purpose=purpose)
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.string = True
