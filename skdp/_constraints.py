@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from skdp import _frames, _levels
-from skdp._mondrian import runs_of
+from skdp._scales import runs_of
 
 
 @dataclass(frozen=True)

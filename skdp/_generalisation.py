@@ -14,7 +14,8 @@ import pyarrow.compute as pc
 from skdp import _frames
 from skdp._checks import ParameterError
 from skdp._hierarchies import Hierarchy
-from skdp._mondrian import RangeScale, SetScale, Tree, TreeScale, runs_of
+from skdp._mondrian import Tree
+from skdp._scales import RangeScale, SetScale, TreeScale, runs_of
 
 MISSING = "missing"
 
@@ -77,11 +78,11 @@ class Ranges:
         self.scale = RangeScale(self.scale.positions[kept])
         self.ranks, self.labels = self._labelled()
 
-    def fits(self, frame, codes, classes) -> np.ndarray:
-        """Return which records have a value in the range of their class."""
-        values, known = self._values(frame), np.append(np.nan, self.values)
+    def fits(self, frame, rows, codes, classes) -> np.ndarray:
+        """Return which of some rows have a value in the range of a class; `codes` are theirs."""
+        values, known = self._values(frame)[rows], np.append(np.nan, self.values)
         inside = (values >= known[self.low[classes]]) & (values <= known[self.high[classes]])
-        absent = _frames.missing(frame, self.column)
+        absent = _frames.missing(frame, self.column)[rows]
         return inside & ~absent | absent & self.has_missing[classes]
 
     def _labelled(self) -> tuple[np.ndarray, tuple]:
@@ -164,8 +165,8 @@ class Sets:
     def forget(self, tree: Tree, number: int) -> None:
         """Nothing: each value is in some set."""
 
-    def fits(self, frame, codes, classes) -> np.ndarray:
-        """Return which records have a value in the set of their class."""
+    def fits(self, frame, rows, codes, classes) -> np.ndarray:
+        """Return which of some rows have a value in the set of a class; `codes` are theirs."""
         wanted = classes * self.scale.size + codes
         return (codes >= 0) & (self.held[np.minimum(np.searchsorted(self.held, wanted), len(self.held) - 1)] == wanted)
 
@@ -212,8 +213,8 @@ class Nodes:
     def forget(self, tree: Tree, number: int) -> None:
         """Nothing: the hierarchy is a parameter."""
 
-    def fits(self, frame, codes, classes) -> np.ndarray:
-        """Return which records have a value under the node of their class."""
+    def fits(self, frame, rows, codes, classes) -> np.ndarray:
+        """Return which of some rows have a value under the node of a class; `codes` are theirs."""
         return (codes >= 0) & (self.scale.paths[codes, self.depth[classes]] == self.node[classes])
 
     def released(self, classes, how):

@@ -4,51 +4,46 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from skdp._mondrian import Constraint, RangeScale, SetScale, runs_of
+from skdp._mondrian import Recoding
+from skdp._scales import RangeScale, SetScale, TreeScale, at, runs_of
 
 
-def outlying_records(
-    codes: Sequence[np.ndarray],
-    scales: Sequence,
-    weights: Sequence[float],
-    classes: np.ndarray,
-    k: int,
-    budget: int,
-    allowed: Constraint | None,
-) -> np.ndarray:
+def outlying_records(codes: Sequence[np.ndarray], recoding: Recoding, classes: np.ndarray, budget: int) -> np.ndarray:
     """Return which records to mask: at most `budget`, at least k or none.
 
-    From each class at most one value of one quasi-identifier is taken: its lowest or highest of a range, its rarest of
-    a set. Those that save most for each record come first. Columns with a hierarchy are left as they are.
+    From each class at most one end of one quasi-identifier is taken: the lowest or highest value of a range, the rarest
+    of a set, what is not under the largest child of a node. Those that save most for each record come first.
     """
-    net, number_of, count, code_of = _savings(codes, scales, weights, classes, k)
+    net, number_of, count, end_of = _savings(codes, recoding, classes)
     order = np.lexsort((np.arange(len(net)), -net))
     order = order[number_of[order] >= 0]
     chosen = np.zeros(len(net), dtype=bool)
     chosen[order[np.cumsum(count[order]) <= budget]] = True
     masked = np.zeros(len(classes), dtype=bool)
-    for number, code in enumerate(codes):
-        masked |= (chosen & (number_of == number))[classes] & (code == code_of[classes])
-    if allowed is not None and masked.any():
-        masked = _allowed_alone(masked, classes, len(net), allowed)
-    return masked if masked.sum() >= k else np.zeros(len(classes), dtype=bool)
+    for number, (code, scale) in enumerate(zip(codes, recoding.scales, strict=True)):
+        for position, (runs, goes, *_) in enumerate(_ends(code, scale, classes, len(net))):
+            here = chosen & (number_of == number) & (end_of == position)
+            masked |= at(runs, goes & here[runs.part], classes, code, scale.size)
+    if recoding.allowed is not None and masked.any():
+        masked = _allowed_alone(masked, classes, len(net), recoding.allowed)
+    return masked if masked.sum() >= recoding.k else np.zeros(len(classes), dtype=bool)
 
 
-def _savings(codes, scales, weights, classes, k):
-    """Return for each class what each record masked saves, and which these are: column (-1: none), count and code."""
+def _savings(codes, recoding, classes):
+    """Return for each class what each record masked saves, and which these are: column (-1: none), count and end."""
     n_classes = int(classes.max()) + 1
     sizes = np.bincount(classes, minlength=n_classes)
-    covers = [_covers(code, scale, classes, n_classes) for code, scale in zip(codes, scales, strict=True)]
-    known = sum((1 - cover) * weight for cover, weight in zip(covers, weights, strict=True))
+    covers = [_covers(code, scale, classes, n_classes) for code, scale in zip(codes, recoding.scales, strict=True)]
+    known = sum((1 - cover) * weight for cover, weight in zip(covers, recoding.weights, strict=True))
     best, number_of = np.zeros(n_classes), np.full(n_classes, -1)
-    counts, code_of = np.zeros(n_classes, dtype=np.int64), np.zeros(n_classes, dtype=np.int64)
-    for number, (code, scale, weight) in enumerate(zip(codes, scales, weights, strict=True)):
-        for count, value, cover in _ends(code, scale, classes, n_classes):
-            net = (sizes - count) * (covers[number] - cover) * weight / count - known
-            better = (sizes - count >= k) & (net > best + 1e-9)
+    counts, end_of = np.zeros(n_classes, dtype=np.int64), np.zeros(n_classes, dtype=np.int64)
+    for number, (code, scale, weight) in enumerate(zip(codes, recoding.scales, recoding.weights, strict=True)):
+        for position, (_, _, count, cover) in enumerate(_ends(code, scale, classes, n_classes)):
+            net = (sizes - count) * (covers[number] - cover) * weight / np.maximum(count, 1) - known
+            better = (count > 0) & (sizes - count >= recoding.k) & (net > best + 1e-9)
             best[better], number_of[better] = net[better], number
-            counts[better], code_of[better] = count[better], value[better]
-    return best, number_of, counts, code_of
+            counts[better], end_of[better] = count[better], position
+    return best, number_of, counts, end_of
 
 
 def _allowed_alone(masked, classes, n_classes, allowed) -> np.ndarray:
@@ -71,13 +66,28 @@ def _covers(code, scale, classes, n_classes) -> np.ndarray:
 
 
 def _ends(code, scale, classes, n_classes):
-    """Yield for each class the count and code of a value that could go, and what is covered without it."""
+    """Yield what could go: which runs, how many records of each class they have, and what is covered without them."""
     runs = runs_of(classes, code, n_classes, scale.size)
     first, last = runs.starts, runs.ends
-    if isinstance(scale, RangeScale):
-        low, high = runs.code[first], runs.code[last]
-        yield runs.count[first], low, scale.cover(runs.code[np.minimum(first + 1, last)], high)
-        yield runs.count[last], high, scale.cover(low, runs.code[np.maximum(last - 1, first)])
-    elif isinstance(scale, SetScale):
+    if isinstance(scale, TreeScale):
+        child, most = scale.largest_child(runs)
+        yield (
+            runs,
+            scale.children(runs, scale.depths(runs)) != child[runs.part],
+            runs.totals - most,
+            scale.covers[child],
+        )
+        return
+    if isinstance(scale, SetScale):
         rarest = np.lexsort((runs.code, runs.count, runs.part))[first]
-        yield runs.count[rarest], runs.code[rarest], scale.cover(np.maximum(last - first, 1))
+        ends = [(rarest, scale.cover(np.maximum(last - first, 1)))]
+    else:
+        low, high = runs.code[first], runs.code[last]
+        ends = [
+            (first, scale.cover(runs.code[np.minimum(first + 1, last)], high)),
+            (last, scale.cover(low, runs.code[np.maximum(last - 1, first)])),
+        ]
+    for end, cover in ends:
+        goes = np.zeros(len(runs.code), dtype=bool)
+        goes[end] = True
+        yield runs, goes, runs.count[end], cover

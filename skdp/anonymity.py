@@ -12,7 +12,7 @@ from skdp._checks import ParameterError, check_columns, check_integer, check_opt
 from skdp._constraints import close, diverse
 from skdp._generalisation import Nodes, Ranges, Sets
 from skdp._hierarchies import read_hierarchy
-from skdp._mondrian import find, partition
+from skdp._mondrian import Recoding, find, partition
 from skdp._suppression import outlying_records
 from skdp.accounting import PrivacyGuarantee
 from skdp.base import PrivacyTransformer
@@ -50,6 +50,10 @@ class KAnonymizer(PrivacyTransformer):
         What numbers become: an ordered category of ranges (in NumPy its rank), or the mean of the class.
     weights : dict of column name to float, default=None
         How much the information in each quasi-identifier counts, 1 where not named.
+    relaxed : bool, default=False
+        Whether classes may overlap: where no cut between two values is left, a class is cut through one of them, so
+        that it occurs on both sides. Labels tell a little more for it; but rows that are alike may get different ones,
+        and of the classes that a row fits `transform` takes the one whose labels cover least.
 
     Attributes
     ----------
@@ -85,10 +89,13 @@ class KAnonymizer(PrivacyTransformer):
 
     Notes
     -----
-    The algorithm is strict Mondrian [1]_ with cuts chosen by information loss: each part of the table is cut along the
-    quasi-identifier, and at the place, that make its labels cover least, until no cut leaves k records on either side.
-    It draws nothing at random, and neither the order of rows nor that of columns matters to the classes. A missing
-    value is a value of its own; dates are taken by the day.
+    The algorithm is Mondrian [1]_, strict by default, with cuts chosen by information loss: each part of the table is
+    cut along the quasi-identifier, and at the place, that make its labels cover least, until no cut leaves k records on
+    either side. With `relaxed`, what is left is divided into the k records that are hardest to label and the rest;
+    records with the value that is divided are taken in the order of their other quasi-identifiers. Nothing is drawn at
+    random, and neither the order of rows nor that of columns matters to the classes, except for which of several rows
+    alike in all quasi-identifiers a relaxed cut puts where. A missing value is a value of its own; dates are taken by
+    the day.
 
     **k holds for the table that `fit_transform` releases, and for no other.** `transform` puts unseen rows into the
     learned classes and masks the quasi-identifiers of those that fit none; it drops no row. What it puts out may hold
@@ -140,6 +147,7 @@ class KAnonymizer(PrivacyTransformer):
         max_suppression=0.0,
         labels="interval",
         weights=None,
+        relaxed=False,
     ):
         self.k = k
         self.quasi_identifiers = quasi_identifiers
@@ -150,6 +158,7 @@ class KAnonymizer(PrivacyTransformer):
         self.max_suppression = max_suppression
         self.labels = labels
         self.weights = weights
+        self.relaxed = relaxed
 
     def fit_transform(self, X, y=None):
         """Fit, and return the k-anonymous table.
@@ -193,11 +202,15 @@ class KAnonymizer(PrivacyTransformer):
         check_is_fitted(self)
         columns = list(self._columns.values())
         codes = [column.codes(frame) for column in columns]
-        classes = find(self._tree, codes, [column.scale for column in columns])
-        fits = np.ones(len(frame), dtype=bool)
+        rows, classes = find(self._tree, codes, [column.scale for column in columns])
+        fits = np.ones(len(rows), dtype=bool)
         for column, own in zip(columns, codes, strict=True):
-            fits &= column.fits(frame, own, classes)
-        return self._released(frame, np.where(fits, classes, -1))
+            fits &= column.fits(frame, rows, own[rows], classes)
+        rows, classes = rows[fits], classes[fits]
+        order = np.argsort(self._covered[classes], kind="stable")[::-1]
+        chosen = np.full(len(frame), -1)
+        chosen[rows[order]] = classes[order]  # where a row comes twice, its last class stays
+        return self._released(frame, chosen)
 
     def _released(self, frame, classes):
         return _frames.assign(
@@ -214,9 +227,9 @@ class KAnonymizer(PrivacyTransformer):
         codes = [column.codes(frame) for column in columns.values()]
         scales = [column.scale for column in columns.values()]
         allowed = self._constraint(frame, sensitive)
-        weights = self._weights(names)
-        classes, self._tree = partition(codes, scales, weights, self.k, allowed)
-        suppressed = self._suppressed(codes, scales, weights, classes, allowed)
+        recoding = Recoding(scales, self._weights(names), self.k, allowed, bool(self.relaxed))
+        classes, self._tree = partition(codes, recoding)
+        suppressed = self._suppressed(codes, recoding, classes)
         self._learn(frame, columns, codes, classes, ~suppressed)
         return np.where(suppressed, -1, classes)
 
@@ -224,11 +237,11 @@ class KAnonymizer(PrivacyTransformer):
         """Remember the labels of the classes, and how much they tell."""
         self.class_sizes_ = np.bincount(classes[kept])
         self.n_suppressed_ = int((~kept).sum())
-        covered = float(self.n_suppressed_ * len(columns))
+        self._covered = np.zeros(len(self.class_sizes_))
         for number, column in enumerate(columns.values()):
-            covers = column.learn(frame, codes[number][kept], classes[kept], len(self.class_sizes_))
+            self._covered += column.learn(frame, codes[number][kept], classes[kept], len(self.class_sizes_))
             column.forget(self._tree, number)
-            covered += float(covers @ self.class_sizes_)
+        covered = float(self._covered @ self.class_sizes_) + self.n_suppressed_ * len(columns)
         self.granularity_ = 1 - covered / (len(kept) * len(columns))
         self._columns = columns
         reason = "k-anonymity, l-diversity and t-closeness are not differential privacy"
@@ -260,11 +273,11 @@ class KAnonymizer(PrivacyTransformer):
             return lambda rows, part, n_parts: np.all([one(rows, part, n_parts) for one in wanted], axis=0)
         return None
 
-    def _suppressed(self, codes, scales, weights, classes, allowed) -> np.ndarray:
+    def _suppressed(self, codes, recoding, classes) -> np.ndarray:
         budget = int(self.max_suppression * len(classes))
         if budget < self.k:
             return np.zeros(len(classes), dtype=bool)
-        return outlying_records(codes, scales, weights, classes, self.k, budget, allowed)
+        return outlying_records(codes, recoding, classes, budget)
 
     def _weights(self, names) -> list[float]:
         given = self.weights or {}
@@ -303,6 +316,8 @@ class KAnonymizer(PrivacyTransformer):
                 raise invalid(self, name, value, "a number from 0 to 1")
         if self.sensitive is None and not self.l_diversity is self.t_closeness is None:
             raise invalid(self, "sensitive", None, "given with 'l_diversity' and 't_closeness'")
+        if not isinstance(self.relaxed, bool | np.bool_):
+            raise invalid(self, "relaxed", self.relaxed, "True or False")
 
 
 def _is_number(value) -> bool:

@@ -54,6 +54,7 @@ CHECKED = [
     RandomizedResponse(1.0, categories=["a", "b"]),
     KAnonymizer(2),
     KAnonymizer(2, labels="mean"),
+    KAnonymizer(2, relaxed=True),
     TrainOnKept(OutlierDropper(), LogisticRegression()),
     TrainOnKept(OutlierDropper(), LinearRegression()),
 ]
@@ -82,6 +83,7 @@ ESTIMATORS = [
     OutlierDropper(columns=["age", "income"], action="mask", method="quantile", factor=0.1),
     OutlierDropper(columns=["income"], action="clip", method="quantile", factor=0.1),
     KAnonymizer(3, quasi_identifiers=["age", "group", "joined"]),
+    KAnonymizer(2, quasi_identifiers=["age", "city", "group"], relaxed=True, max_suppression=0.5),
     KAnonymizer(2, quasi_identifiers=["income", "city", "member"], labels="mean", sensitive="group", l_diversity=2),
     LaplaceNoise(bounds={"income": (0, 100)}, random_state=3),
     RandomizedResponse(1, categories={"group": ["a", "b", "c"], "member": [True, False, None]}, random_state=3),
