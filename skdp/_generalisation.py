@@ -29,6 +29,8 @@ def spelled(number: float) -> str:
 class Ranges:
     """A column of numbers, dates or ordered categories, and the ranges that its classes become."""
 
+    size = None  # of the codes, which a tree needs to know for sets and nodes alone
+
     def __init__(self, frame, column, categories=None):
         self.column, self.categories = column, categories
         self.is_date = categories is None and _frames.kind(frame, column) == "date"
@@ -63,9 +65,6 @@ class Ranges:
         self.has_missing = first == 0
         second = runs.code[np.minimum(runs.starts + 1, runs.ends)]
         self.low = np.where(self.has_missing, second, first)
-        self.means = None
-        if self.categories is None and not self.is_date:
-            self.means = _means(runs, np.append(0.0, self.values))
         return self.scale.cover(first, self.high)
 
     def forget(self, tree: Tree, number: int) -> None:
@@ -75,7 +74,7 @@ class Ranges:
         tree.highest[here] = np.searchsorted(kept, tree.highest[here], side="right") - 1
         self.low, self.high = np.searchsorted(kept, self.low), np.searchsorted(kept, self.high)
         self.values = self.values[kept[1:] - 1]
-        self.scale = RangeScale(self.scale.positions[kept])
+        del self.scale  # whose positions tell all values
         self.ranks, self.labels = self._labelled()
 
     def fits(self, frame, rows, codes, classes) -> np.ndarray:
@@ -104,11 +103,47 @@ class Ranges:
             return self.categories[int(value)]
         return str(np.datetime64(int(value), "D")) if self.is_date else spelled(value)
 
-    def released(self, classes, how):
+    def released(self, classes):
         """Return the column; class -1 is masked."""
-        if how == "mean" and self.means is not None:
-            return np.append(self.means, np.nan)[classes]
         return _frames.Categories(np.append(self.ranks, -1)[classes], self.labels)
+
+
+class Means(Ranges):
+    """A column of numbers, and the means that its classes become."""
+
+    def learn(self, frame, codes, classes, n_classes) -> np.ndarray:
+        """Remember the classes' ranges and means, and return what each range covers."""
+        runs = runs_of(classes, codes, n_classes, self.scale.size)
+        self.means = _means(runs, np.append(0.0, self.values))
+        return super().learn(frame, codes, classes, n_classes)
+
+    def forget(self, tree: Tree, number: int) -> None:
+        """Keep only limits halfway between values of two classes, as means do not show the ends of ranges."""
+        has_values = self.high > 0
+        lower, upper = self.low[has_values] - 1, self.high[has_values]  # code i lies between limits i - 1 and i
+        kept = np.unique(np.concatenate([lower, upper]))
+        here = tree.attribute == number
+        tree.highest[here] = np.searchsorted(kept, tree.highest[here])
+        self.low[has_values] = np.searchsorted(kept, lower) + 1
+        self.high[has_values] = np.searchsorted(kept, upper) + 1
+        self.values = _limits(self.values)[kept]
+        del self.scale
+
+    def released(self, classes):
+        """Return the column; class -1 is masked."""
+        return np.append(self.means, np.nan)[classes]
+
+
+def _limits(values: np.ndarray) -> np.ndarray:
+    """Return limits between values, one below the first and one above the last."""
+    if len(values) < 2:
+        return np.repeat(values, 2)
+    finite = np.clip(values, np.finfo(np.float64).min, np.finfo(np.float64).max)
+    halves = finite / 2  # lest sums overflow
+    step = (halves[-1] - halves[0]) / (len(values) - 1)
+    with np.errstate(over="ignore"):
+        ends = min(values[0], finite[0] - step), max(values[-1], finite[-1] + step)
+    return np.concatenate([ends[:1], halves[:-1] + halves[1:], ends[1:]])
 
 
 def _positions(values: np.ndarray) -> np.ndarray:
@@ -136,14 +171,15 @@ class Sets:
         distinct = pc.unique(_spelled_texts(frame, column).drop_null())
         self.values = distinct.take(pc.array_sort_indices(distinct))
         absent = _frames.missing(frame, column).any()
-        self.scale = SetScale(len(self.values) + bool(absent))
+        self.size = len(self.values) + bool(absent)
+        self.scale = SetScale(self.size)
 
     def codes(self, frame) -> np.ndarray:
         """Return each record's code: the last is missing, -1 a value that is not known."""
         texts = _spelled_texts(frame, self.column)
         codes = pc.index_in(texts, self.values).fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
         absent = texts.is_null().to_numpy(zero_copy_only=False)
-        known = self.scale.size > len(self.values)
+        known = self.size > len(self.values)
         return np.where(absent, len(self.values) if known else -1, codes)
 
     def learn(self, frame, codes, classes, n_classes) -> np.ndarray:
@@ -170,7 +206,7 @@ class Sets:
         wanted = classes * self.scale.size + codes
         return (codes >= 0) & (self.held[np.minimum(np.searchsorted(self.held, wanted), len(self.held) - 1)] == wanted)
 
-    def released(self, classes, how):
+    def released(self, classes):
         """Return the column; class -1 is masked."""
         return _taken(self.labels, np.append(self.ranks, -1)[classes])
 
@@ -185,7 +221,7 @@ class Nodes:
         if absent:  # a leaf of its own under the root
             paths = np.vstack([paths, [paths[0, 0]] + [len(covers)] * (paths.shape[1] - 1)])
             covers = np.append(covers, 0.0)
-        self.scale = TreeScale(paths, covers)
+        self.scale, self.size = TreeScale(paths, covers), len(paths)
         unknown = int((self.codes(frame) < 0).sum())
         if unknown:
             raise ParameterError(
@@ -199,7 +235,7 @@ class Nodes:
         leaves = pa.array(self.hierarchy.leaves, pa.large_string())
         codes = pc.index_in(texts, leaves).fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
         absent = texts.is_null().to_numpy(zero_copy_only=False)
-        return np.where(absent, len(leaves) if self.scale.size > len(leaves) else -1, codes)
+        return np.where(absent, len(leaves) if self.size > len(leaves) else -1, codes)
 
     def learn(self, frame, codes, classes, n_classes) -> np.ndarray:
         """Remember the classes' nodes, and return what each covers."""
@@ -217,7 +253,7 @@ class Nodes:
         """Return which of some rows have a value under the node of a class; `codes` are theirs."""
         return (codes >= 0) & (self.scale.paths[codes, self.depth[classes]] == self.node[classes])
 
-    def released(self, classes, how):
+    def released(self, classes):
         """Return the column; class -1 is masked."""
         return _taken(self.names, np.append(self.ranks, -1)[classes])
 

@@ -243,10 +243,17 @@ def _first_records(parts: Parts, n_left: np.ndarray, rank: np.ndarray) -> np.nda
     return first
 
 
-def find(tree: Tree, codes: Sequence[np.ndarray], scales: Sequence) -> tuple[np.ndarray, np.ndarray]:
+def find(tree: Tree, codes: Sequence[np.ndarray], sizes: Sequence) -> tuple[np.ndarray, np.ndarray]:
     """Return pairs of a record and a class that it falls into, several where a value went to both sides.
 
-    Code -1 is a value that was not seen.
+    Parameters
+    ----------
+    tree : Tree
+        What `partition` returned.
+    codes : sequence of ndarray of int64 of shape (n_rows,)
+        Each quasi-identifier's values; -1 was not seen.
+    sizes : sequence of int or None
+        How many codes each has; None where it is cut by ranges.
     """
     rows, node = np.arange(len(codes[0])), np.zeros(len(codes[0]), dtype=np.int64)
     found = []
@@ -255,9 +262,9 @@ def find(tree: Tree, codes: Sequence[np.ndarray], scales: Sequence) -> tuple[np.
         found.append((rows[ended], tree.children[node[ended], 0]))
         rows, node = rows[~ended], node[~ended]
         left = np.zeros(len(rows), dtype=bool)
-        for number, (code, scale) in enumerate(zip(codes, scales, strict=True)):
+        for number, (code, size) in enumerate(zip(codes, sizes, strict=True)):
             here = np.flatnonzero((tree.attribute[node] == number) & ~tree.relaxed[node])
-            left[here] = _goes_left(tree, number, scale, node[here], code[rows[here]])
+            left[here] = _goes_left(tree, number, size, node[here], code[rows[here]])
         both = tree.relaxed[node]
         rows = np.concatenate([rows, rows[both]])
         node = np.concatenate([tree.children[node, np.where(left | both, 0, 1)], tree.children[node[both], 1]])
@@ -265,10 +272,10 @@ def find(tree: Tree, codes: Sequence[np.ndarray], scales: Sequence) -> tuple[np.
     return np.concatenate([empty, *(one for one, _ in found)]), np.concatenate([empty, *(one for _, one in found)])
 
 
-def _goes_left(tree: Tree, number: int, scale, nodes: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    if isinstance(scale, RangeScale):
+def _goes_left(tree: Tree, number: int, size, nodes: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    if size is None:
         return codes <= tree.highest[nodes]
-    keys, wanted = tree.left[number], nodes * scale.size + codes
+    keys, wanted = tree.left[number], nodes * size + codes
     if not len(keys):
         return np.zeros(len(nodes), dtype=bool)
     return (keys[np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)] == wanted) & (codes >= 0)

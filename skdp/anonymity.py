@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from skdp import _frames
 from skdp._checks import ParameterError, check_columns, check_integer, check_option, invalid
 from skdp._constraints import close, diverse
-from skdp._generalisation import Nodes, Ranges, Sets
+from skdp._generalisation import Means, Nodes, Ranges, Sets
 from skdp._hierarchies import read_hierarchy
 from skdp._mondrian import Recoding, find, partition
 from skdp._suppression import outlying_records
@@ -202,7 +202,7 @@ class KAnonymizer(PrivacyTransformer):
         check_is_fitted(self)
         columns = list(self._columns.values())
         codes = [column.codes(frame) for column in columns]
-        rows, classes = find(self._tree, codes, [column.scale for column in columns])
+        rows, classes = find(self._tree, codes, [column.size for column in columns])
         fits = np.ones(len(rows), dtype=bool)
         for column, own in zip(columns, codes, strict=True):
             fits &= column.fits(frame, rows, own[rows], classes)
@@ -213,9 +213,7 @@ class KAnonymizer(PrivacyTransformer):
         return self._released(frame, chosen)
 
     def _released(self, frame, classes):
-        return _frames.assign(
-            frame, {name: column.released(classes, self.labels) for name, column in self._columns.items()}
-        )
+        return _frames.assign(frame, {name: column.released(classes) for name, column in self._columns.items()})
 
     def _classified(self, frame) -> np.ndarray:
         """Learn the classes, and return that of each row; -1 is suppressed."""
@@ -255,6 +253,8 @@ class KAnonymizer(PrivacyTransformer):
         if given is not None:
             return Nodes(self, frame, name, read_hierarchy(self, name, given))
         order = _frames.category_order(frame, name)
+        if self.labels == "mean" and order is None and _frames.kind(frame, name) == "number":
+            return Means(frame, name)
         if order is not None or _frames.kind(frame, name) in ("number", "date"):
             return Ranges(frame, name, order)
         return Sets(frame, name)

@@ -205,6 +205,12 @@ def test_values_outside_every_class_are_masked():
     assert out["town"].notna().tolist() == out["age"].notna().tolist()
 
 
+def test_means_fit_values_of_their_class_and_those_halfway_to_the_next():
+    step = KAnonymizer(3, labels="mean").fit(pd.DataFrame({"age": [20.0, 22, 24, 60, 70, 80, None, None, None]}))
+    out = step.transform(pd.DataFrame({"age": [20.0, 24, 41.9, 42.1, 80, None, 0, 100]}))["age"]
+    assert out.fillna(-1).tolist() == [22.0, 22.0, 22.0, 70.0, 70.0, -1, -1, -1]
+
+
 def test_what_is_kept_is_what_labels_show():
     table = pd.DataFrame({"age": [1.0, 2.0, 3.0, 4.0, 51.0, 52.0, 53.0, 54.0]})
     kept = pickle.dumps(KAnonymizer(4).fit(table).__dict__)
@@ -447,7 +453,7 @@ def test_rows_outside_the_largest_branch_of_a_hierarchy_are_masked():
     assert set(plain.fit_transform(table)["town"]) == {"World"}
     out = step.fit_transform(table)
     assert step.n_suppressed_ == 2
-    assert out["town"].fillna("masked").tolist() == ["America"] * 6 + ["masked"] + ["Europe"] * 6 + ["masked"]
+    assert out["town"].fillna("masked").tolist() == ["America"] * 6 + ["masked"] + ["Germany"] * 6 + ["masked"]
     assert step.granularity_ > plain.granularity_
 
 

@@ -24,6 +24,7 @@ from skdp import (
     DistributionImputer,
     FakerSynthesizer,
     IntervalBinner,
+    KAnonymizer,
     OutlierDropper,
     PIICleaner,
     QuantileBinner,
@@ -647,9 +648,45 @@ def test_no_planted_value_is_in_any_artefact(estimator, caplog):
     assert leaked(artefacts_of(clone(estimator), table, caplog), table) == 0
 
 
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        KAnonymizer(20),
+        KAnonymizer(20, labels="mean"),
+        KAnonymizer(100, quasi_identifiers="number"),
+        KAnonymizer(7, quasi_identifiers="number", labels="mean", relaxed=True, max_suppression=0.1),
+        KAnonymizer(5, quasi_identifiers="number", sensitive="text", l_diversity=3, t_closeness=0.9),
+    ],
+    ids=lambda one: " ".join(repr(one).split())[:60],
+)
+def test_a_k_anonymizer_keeps_no_value_but_what_its_release_shows(estimator, caplog):
+    # a range shows its two ends, a set its members: the release has these by design, and so has the step
+    table = planted()
+    released = clone(estimator).fit_transform(table)[clone(estimator).fit(table).quasi_identifiers_]
+    shown = " ".join(released.astype(str).to_numpy().ravel())
+    numbers = [value for value in table["number"] if repr(value) not in shown]
+    texts = [value for value in table["text"] if value not in shown]
+    assert len(numbers) >= 800
+    assert leaked(artefacts_of(clone(estimator), table, caplog), {"number": numbers, "text": texts}) == 0
+
+
+def test_a_k_anonymizer_that_forgets_nothing_is_caught(monkeypatch):
+    monkeypatch.setattr("skdp._generalisation.Means.forget", lambda *arguments: None)
+    table = planted()
+    estimator = KAnonymizer(20, quasi_identifiers="number", labels="mean").fit(table)
+    assert leaked([pickle.dumps(estimator)], {"number": table["number"], "text": []}) == SECRETS
+
+
 def test_a_failed_fit_tells_no_planted_value(caplog):
     table = planted()
-    for step in (RandomizedResponse(1, categories={"text": CATEGORIES}), LaplaceNoise(bounds=(0, 1), columns="text")):
+    steps = [
+        RandomizedResponse(1, categories={"text": CATEGORIES}),
+        LaplaceNoise(bounds=(0, 1), columns="text"),
+        KAnonymizer(1, hierarchies={"text": {"a": ["any"]}}),
+        KAnonymizer(1, hierarchies={"number": {"a": ["any"]}}),
+        KAnonymizer(1, sensitive="text", l_diversity=1001),
+    ]
+    for step in steps:
         with pytest.raises(ValueError) as caught:
             step.fit(table)
         said = "".join(traceback.format_exception(caught.value)).encode()
