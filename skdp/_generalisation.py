@@ -18,6 +18,7 @@ from skdp._mondrian import Tree
 from skdp._scales import RangeScale, SetScale, TreeScale, runs_of
 
 MISSING = "missing"
+MOST_TEXT = 2**31  # bytes of labels in one column, beyond which neither memory nor a CSV reader is likely to do
 
 
 def spelled(number: float) -> str:
@@ -92,7 +93,8 @@ class Ranges:
         distinct = np.unique(keys[keys >= 0])
         names = [self._spelled(value) for value in self.values]
         labels = [self._label(names, *divmod(int(key) // 2, size), key % 2) for key in distinct]
-        return np.where(keys < 0, -1, np.searchsorted(distinct, keys)), tuple(labels)
+        ranks, labels = pd.factorize(np.array(labels, dtype=object))  # categories may be called as ranges are
+        return np.append(ranks, -1)[np.where(keys < 0, -1, np.searchsorted(distinct, keys))], tuple(labels)
 
     def _label(self, names, low, high, has_missing) -> str:
         label = names[low - 1] if low == high else f"{names[low - 1]} - {names[high - 1]}"
@@ -186,6 +188,7 @@ class Sets:
         """Remember the classes' sets, and return what each covers."""
         runs = runs_of(classes, codes, n_classes, self.scale.size)
         self.held = runs.part * self.scale.size + runs.code
+        self._check_text(runs)
         names = np.array([*self.values.to_pylist(), MISSING], dtype=object)[runs.code]
         ends = runs.ends + 1
         labels = [
@@ -197,6 +200,17 @@ class Sets:
         self.ranks[absent] = -1
         self.labels = pa.array(own, pa.large_string())
         return self.scale.cover(ends - runs.starts)
+
+    def _check_text(self, runs) -> None:
+        """Raise where the sets, which are spelled out in each row, would fill gigabytes."""
+        lengths = np.append(pc.binary_length(self.values).to_numpy(), len(MISSING))[runs.code] + 2
+        text = float(np.add.reduceat(lengths, runs.starts) @ runs.totals)
+        if text > MOST_TEXT:
+            raise ParameterError(
+                f"KAnonymizer would spell out the sets of column {self.column!r} in {text / 1e9:.1f} GB of text, as it "
+                f"has {len(self.values)} values. Give it a hierarchy (parameter 'hierarchies'), or leave it out of "
+                "'quasi_identifiers'; a smaller 'k' makes smaller sets."
+            )
 
     def forget(self, tree: Tree, number: int) -> None:
         """Nothing: each value is in some set."""

@@ -522,6 +522,41 @@ def test_infinite_and_huge_values():
         assert sizes(KAnonymizer(2, labels=labels).fit_transform(table), ["pay"]).min() >= 2
 
 
+def test_values_that_look_like_labels():
+    size = pd.Categorical(["a", "a - b", "b", "a", "a - b", "b"] * 2, ["a", "b", "a - b"], ordered=True)
+    table = pd.DataFrame({"size": size, "town": ["{x, y}", "x", "y", "missing", None, "NA"] * 2})
+    for k in (1, 2, 3, 4, 6):
+        for quasi in (["size"], ["town"], ["size", "town"]):
+            out = KAnonymizer(k, quasi_identifiers=quasi).fit_transform(table)
+            assert sizes(out, quasi).min() >= k
+
+
+def test_sets_that_would_fill_gigabytes_are_refused(monkeypatch):
+    table = pd.DataFrame({"name": [f"n{i:03d}" for i in range(100)]})
+    monkeypatch.setattr("skdp._generalisation.MOST_TEXT", 50 * 100 * 6)
+    assert len(KAnonymizer(50).fit(table).class_sizes_) == 2
+    with pytest.raises(ParameterError, match="'name'.*100 values.*hierarchies") as caught:
+        KAnonymizer(51).fit(table)
+    assert "n000" not in str(caught.value)
+    tree = {name: [name[:3], "any"] for name in table["name"]}
+    assert KAnonymizer(51, hierarchies={"name": tree}).fit_transform(table)["name"].eq("any").all()
+
+
+def test_objects_that_are_no_text():
+    odd = pd.Series([(1, 2), (1, 2), b"x", 3, 2.5, None, pd.Timestamp("2024-01-01"), "3"] * 2, dtype=object)
+    table = pd.DataFrame({"odd": odd, "age": range(16)})
+    assert sizes(KAnonymizer(3).fit_transform(table), ["odd", "age"]).min() >= 3
+
+
+@pytest.mark.long
+def test_a_million_different_strings():
+    table = pd.DataFrame({"name": [f"n{i}" for i in range(1_000_000)], "age": np.arange(1_000_000) % 70})
+    released = KAnonymizer(5).fit_transform(table)
+    assert released.groupby(["name", "age"], dropna=False, observed=True).size().min() >= 5
+    with pytest.raises(ParameterError, match="hierarchies"):
+        KAnonymizer(100_000, quasi_identifiers="name").fit(table)
+
+
 def test_as_many_strings_as_rows():
     table = pd.DataFrame({"name": [f"n{i}" for i in range(20_000)], "age": np.arange(20_000) % 70})
     assert sizes(KAnonymizer(5).fit_transform(table), ["name", "age"]).min() >= 5
