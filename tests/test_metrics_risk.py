@@ -1,5 +1,6 @@
 """Risks from class sizes, and attacks carried out, against their definitions."""
 
+import io
 from itertools import combinations
 
 import numpy as np
@@ -8,7 +9,8 @@ import polars as pl
 import pytest
 from scipy.stats import nbinom
 
-from skdp import _checks, metrics
+from skdp import KAnonymizer, _checks, _frames, metrics
+from skdp.metrics._released import compared
 
 SCENARIOS = {"deliberate attack": 30 / 160, "acquaintance": 0.3, "breach": 0.345, "demonstration": 1.0}
 
@@ -136,6 +138,75 @@ def test_a_table_of_others_gives_nobody_away():
         linked = metrics.linkage_attack(released, train, control, ("age", ["debt"]), n_neighbors=3)
         misses += [inferred.low > 0, linked.low > 0]
     assert (misses < 6).all()
+
+
+def compare(released, own):
+    """Return what is 0 apart of a released column (rows) and known values (columns)."""
+    return compared(*(_frames.read(pd.DataFrame({"x": column})) for column in (released, own)), "x")
+
+
+@pytest.mark.parametrize("dtype", ["str", object, "category"])
+@pytest.mark.parametrize(
+    ("released", "own", "near"),
+    [
+        (["21 - 24", "30", "31.5 - 40 or missing", None], [23, 30, 25, np.nan], ["1000", "0100", "0000", "0011"]),
+        (["24 and Under", "24 - 30", "30 and Over"], [-1e9, 24, 1e9], ["100", "110", "001"]),
+        (["Under -2", "-2 - -1", "-1 and Over"], [-1.5, -3, 0], ["010", "100", "001"]),
+        (
+            ["2020-01-01 - 2020-02-01", "2020-03-01", None],
+            pd.to_datetime(["2020-01-15", "2020-03-01", None]),
+            ["100", "010", "001"],
+        ),
+        (["{Lima, Oslo}", "Oslo", "{X, missing}", None], ["Oslo", "Lima", None, "R"], ["1100", "1000", "0011", "0000"]),
+        (["{a, b, c}", "{a, d}"], ["b, c", "a", "b"], ["10", "11", "10"]),
+        (["{False, True}", "True"], [True, False], ["11", "10"]),
+        (
+            ["S - M", "M - L", "S", None],
+            pd.Categorical(["M", "S", "L", None], ["S", "M", "L"], ordered=True),
+            ["1100", "1010", "0100", "0001"],
+        ),
+    ],
+)  # fmt: skip
+def test_a_value_is_near_the_labels_that_hold_it(released, own, near, dtype):
+    column = compare(pd.Series(released, dtype=dtype), own)
+    found = column.distances(slice(None)) == 0
+    assert ["".join(map(str, row.astype(int))) for row in found] == near
+
+
+def test_ranges_are_as_far_as_their_nearer_end():
+    column = compare(["0 - 2", "6 - 10"], [4.0, 5.0, 11.0])
+    assert column.distances(slice(None)).tolist() == [[0.2, 0.2], [0.3, 0.1], [0.9, 0.1]]
+
+
+def test_the_middle_of_a_range_is_guessed_and_no_set():
+    first = np.zeros(3, dtype=int)
+    assert compare(["10 - 20"], [15.0, 15.5, 17.0]).right(first, 0.05).tolist() == [True, True, False]
+    assert compare(["{a, b}", "a"], ["a", "b", "c"]).right(first, 0.05).tolist() == [False] * 3
+    assert compare(["{a, b}", "a"], ["a", "b", "c"]).right(first + 1, 0.05).tolist() == [True, False, False]
+
+
+def test_text_that_is_no_range_of_the_known_numbers_is_an_error():
+    with pytest.raises(ValueError, match="convert it first"):
+        compare(["Lima", "Oslo"], [1.0, 2.0])
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.from_pandas])
+@pytest.mark.parametrize("back", [False, True], ids=["labels", "text"])
+def test_attackers_read_the_labels_of_a_release(make, back):
+    """With k = 1 the release is the table; with classes of 100 an illness is guessed no better than of others."""
+    train, control = people(0), people(1)
+    known = ["age", "income", "city"]
+
+    def attacked(k):
+        released = KAnonymizer(k, quasi_identifiers=known).fit_transform(train)
+        released = pd.read_csv(io.StringIO(released.to_csv(index=False))) if back else released
+        return metrics.inference_attack(make(released), make(train), make(control), known, "illness")
+
+    assert attacked(1).risk > 0.95
+    assert attacked(100).high < 0.4
+    released = KAnonymizer(1, quasi_identifiers=known).fit_transform(train)
+    linked = metrics.linkage_attack(released, train, control, (["age", "income"], ["debt", "illness"]))
+    assert linked.risk > 0.95
 
 
 def test_rates_are_wilsons():

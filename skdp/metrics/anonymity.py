@@ -49,7 +49,7 @@ def equivalence_classes(X: Any, quasi_identifiers: Names | None = None) -> Equiv
 
     References
     ----------
-    L. Sweeney, "k-anonymity: a model for protecting privacy", 2002, section 3.
+    L. Sweeney, "k-anonymity: a model for protecting privacy", 2002.
 
     Examples
     --------
@@ -80,7 +80,7 @@ def k_anonymity(X: Any, quasi_identifiers: Names | None = None) -> int:
 
     References
     ----------
-    L. Sweeney, "k-anonymity: a model for protecting privacy", 2002, section 3.
+    L. Sweeney, "k-anonymity: a model for protecting privacy", 2002.
 
     Examples
     --------
@@ -114,7 +114,7 @@ def alpha_k_anonymity(X: Any, quasi_identifiers: Names | None, sensitive: Names)
     References
     ----------
     R. Wong, J. Li, A. Fu, K. Wang, "(α, k)-anonymity: an enhanced k-anonymity model for privacy-preserving data
-    publishing", 2006, section 3.
+    publishing", 2006.
 
     Examples
     --------
@@ -163,7 +163,7 @@ def l_diversity(
     References
     ----------
     A. Machanavajjhala, D. Kifer, J. Gehrke, M. Venkitasubramaniam, "l-diversity: privacy beyond k-anonymity", 2007,
-    section 4 (definitions 4.1 and 4.2).
+    section 4.
 
     Examples
     --------
@@ -228,7 +228,7 @@ def t_closeness(
 
     References
     ----------
-    N. Li, T. Li, S. Venkatasubramanian, "t-closeness: privacy beyond k-anonymity and l-diversity", 2007, section 4.
+    N. Li, T. Li, S. Venkatasubramanian, "t-closeness: privacy beyond k-anonymity and l-diversity", 2007.
 
     Examples
     --------
@@ -282,7 +282,7 @@ def basic_beta_likeness(X: Any, quasi_identifiers: Names | None, sensitive: Name
 
     References
     ----------
-    J. Cao, P. Karras, "Publishing microdata with a robust privacy guarantee", 2012, definition 2.
+    J. Cao, P. Karras, "Publishing microdata with a robust privacy guarantee", 2012.
 
     Examples
     --------
@@ -318,7 +318,7 @@ def enhanced_beta_likeness(X: Any, quasi_identifiers: Names | None, sensitive: N
 
     References
     ----------
-    J. Cao, P. Karras, "Publishing microdata with a robust privacy guarantee", 2012, definition 3.
+    J. Cao, P. Karras, "Publishing microdata with a robust privacy guarantee", 2012.
 
     Examples
     --------
@@ -357,7 +357,7 @@ def delta_disclosure(X: Any, quasi_identifiers: Names | None, sensitive: Names) 
     References
     ----------
     J. Brickell, V. Shmatikov, "The cost of privacy: destruction of data-mining utility in anonymized data publishing",
-    2008, section 4.
+    2008.
 
     Examples
     --------

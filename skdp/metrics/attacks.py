@@ -1,7 +1,11 @@
 """Attacks on a released table, carried out and measured against people who are not in it.
 
 What an attacker guesses about people outside the table is what the release teaches about anyone; only the surplus over
-that is a risk of being in it. Both attacks look for the released rows nearest to what the attacker knows.
+that is a risk of being in it. Both attacks look for the released rows nearest to what the attacker knows, by Gower's
+distance: numbers apart by their difference over the released range, other values by 0 or 1. Where a column is released
+as labels ("21 - 24", "{Lima, Oslo}", "24 and Under"), a value is at distance 0 from those that hold it. Of rows equally
+near the first is taken. The nodes of a hierarchy are read as they are spelled, so such columns tell these attackers
+little; so do arrays in which ranges have become ranks. Do not take a low figure for safety there.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,8 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.stats import norm
 
-from skdp import _frames, _levels
+from skdp import _frames
 from skdp._checks import check_columns, check_integer, invalid
+from skdp.metrics._released import compared
 
 CELLS_AT_ONCE = 4_000_000
 Names = str | Iterable[str]
@@ -74,7 +79,7 @@ def linkage_attack(
     References
     ----------
     M. Giomi, F. Boenisch, C. Wehmeyer, B. Tasnádi, "A unified framework for quantifying privacy risk in synthetic
-    data", 2023, sections 4 and 5.
+    data", 2023.
 
     Examples
     --------
@@ -128,7 +133,8 @@ def inference_attack(
     secret : str
         The column an attacker wants to learn.
     tolerance : float, default=0.05
-        How far, relative to the truth, a guessed number may be off; of at least 0.
+        How far, relative to the truth, a guessed number may be off; of at least 0. Of a range the middle is guessed;
+        a set of several values is never right.
     confidence : float, default=0.95
         Of the interval, in (0, 1).
 
@@ -140,7 +146,7 @@ def inference_attack(
     References
     ----------
     M. Giomi, F. Boenisch, C. Wehmeyer, B. Tasnádi, "A unified framework for quantifying privacy risk in synthetic
-    data", 2023, sections 4 and 5.
+    data", 2023.
 
     Examples
     --------
@@ -164,10 +170,7 @@ def inference_attack(
     for name, people in (("train", train), ("control", control)):
         attacked = _people("inference_attack", name, people, [*columns, secret])
         nearest = _nearest(seen, attacked, columns, 1)[:, 0]
-        guesses, truth, is_number = _aligned(seen, attacked, secret)
-        guesses = guesses[nearest]
-        right = np.abs(guesses - truth) <= tolerance * np.abs(truth) if is_number else guesses == truth
-        wins.append(right | (np.isnan(guesses) & np.isnan(truth)) if is_number else right)
+        wins.append(compared(seen, attacked, secret).right(nearest, tolerance))
     return _measured("inference_attack", *wins, confidence)
 
 
@@ -188,24 +191,15 @@ def _people(owner: str, name: str, people: Any, columns: list) -> Any:
     return frame
 
 
-def _aligned(seen: Any, attacked: Any, column: str) -> tuple[np.ndarray, np.ndarray, bool]:
-    """Return a column of both tables, as numbers (missing: NaN) or as codes (missing: -1, not released: -2)."""
-    if _frames.kind(seen, column) == _frames.kind(attacked, column) == "number":
-        return _frames.numbers(seen, column), _frames.numbers(attacked, column), True
-    codes, among = _levels.levels(seen, column)
-    own = _levels.locate(attacked, column, among)
-    return codes, np.where((own < 0) & ~_frames.missing(attacked, column), -2, own), False
-
-
 def _nearest(seen: Any, attacked: Any, columns: list, n_neighbors: int) -> np.ndarray:
     """Return for each row attacked the positions of the released rows nearest to it by Gower's distance."""
-    pairs = [_aligned(seen, attacked, column) for column in columns]
+    known = [compared(seen, attacked, column) for column in columns]
     wanted = min(n_neighbors, len(seen))
     found = np.empty((len(attacked), wanted), dtype=np.int64)
     for rows in _blocks(len(attacked), len(seen)):
         distances = np.zeros((rows.stop - rows.start, len(seen)))
-        for theirs, own, is_number in pairs:
-            distances += _gower(theirs, own[rows, None], is_number)
+        for one in known:
+            distances += one.distances(rows)
         if wanted == 1:
             found[rows, 0] = distances.argmin(axis=1)
         else:
@@ -216,17 +210,6 @@ def _nearest(seen: Any, attacked: Any, columns: list, n_neighbors: int) -> np.nd
 def _blocks(rows: int, width: int) -> Iterator[slice]:
     step = max(1, CELLS_AT_ONCE // width)
     return (slice(start, min(start + step, rows)) for start in range(0, rows, step))
-
-
-def _gower(theirs: np.ndarray, own: np.ndarray, is_number: bool) -> np.ndarray:
-    """Return distances from 0 to 1: numbers by the released range, a missing one 1 from all others."""
-    if not is_number:
-        return theirs != own
-    finite = theirs[np.isfinite(theirs)]
-    span = np.ptp(finite) if len(finite) else 0.0
-    with np.errstate(invalid="ignore"):
-        apart = np.minimum(np.abs(theirs - own) / (span or 1.0), 1.0)
-    return np.where(np.isnan(theirs) | np.isnan(own), np.isnan(theirs) != np.isnan(own), apart)
 
 
 def _measured(owner: str, train_wins: np.ndarray, control_wins: np.ndarray, confidence: float) -> AttackRisk:

@@ -100,7 +100,7 @@ def reidentification_risk(X: Any, quasi_identifiers: Names = None) -> np.ndarray
 
     References
     ----------
-    K. El Emam, "Guide to the de-identification of personal health information", 2013, chapter 16.
+    K. El Emam, "Guide to the de-identification of personal health information", 2013.
 
     Examples
     --------
@@ -146,7 +146,7 @@ def attacker_risks(
 
     References
     ----------
-    K. El Emam, "Guide to the de-identification of personal health information", 2013, chapter 16.
+    K. El Emam, "Guide to the de-identification of personal health information", 2013.
     R. Benedetti, L. Franconi, "Statistical and technological solutions for controlled data dissemination", 1998.
 
     Examples
@@ -196,7 +196,7 @@ def scenario_risks(risk: Any, scenarios: Mapping[str, float]) -> dict:
 
     References
     ----------
-    K. El Emam, "Guide to the de-identification of personal health information", 2013, chapter 17.
+    K. El Emam, "Guide to the de-identification of personal health information", 2013.
 
     Examples
     --------
