@@ -89,8 +89,9 @@ def _codes(frame: Any, column: str) -> tuple[np.ndarray, int]:
 
 
 def _hashed(values: Any) -> tuple[np.ndarray, int]:
-    codes, kept = pd.factorize(values, use_na_sentinel=False)
-    return codes, max(len(kept), 1)
+    codes, kept = pd.factorize(values)  # with a sentinel for what is missing, which takes two thirds of the time
+    codes += 1
+    return codes, len(kept) + 1
 
 
 def _whole_codes(values: np.ndarray) -> tuple[np.ndarray, int]:
@@ -113,9 +114,11 @@ def _float_codes(numbers: np.ndarray, absent: np.ndarray | None) -> tuple[np.nda
         if (whole == held).all():
             codes, size = _whole_codes(whole)
             return (codes, size) if absent is None else (np.where(absent, np.int32(size), codes), size + 1)
-    values = pa.array(numbers + 0.0, from_pandas=True)  # -0.0 is 0.0
-    coded = values.dictionary_encode(null_encoding="encode")
-    return coded.indices.to_numpy(zero_copy_only=False), max(len(coded.dictionary), 1)
+    alike = numbers + 0.0  # -0.0 is 0.0
+    if absent is not None:
+        alike[absent] = np.nan  # of one bit pattern
+    codes, kept = pd.factorize(alike.view(np.int64))
+    return codes, max(len(kept), 1)
 
 
 def levels(frame: Any, column: str) -> tuple[np.ndarray, Any]:

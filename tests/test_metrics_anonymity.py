@@ -314,3 +314,17 @@ def test_nothing_depends_on_the_order_of_rows_or_columns():
     shuffled = table.sample(frac=1, random_state=0)[table.columns[::-1]]
     for measure in MEASURES:
         assert measure(table, ["age", "city"], "debt") == pytest.approx(measure(shuffled, ["city", "age"], "debt"))
+
+
+@pytest.mark.parametrize(
+    ("column", "sizes"),
+    [
+        (np.array([0.5, -0.0, 0.0, np.nan, -np.nan, np.inf, -np.inf, 0.5]), [2, 2, 2, 2, 2, 1, 1, 2]),
+        (pd.Series(["a", None, np.nan, "a", pd.NaT, b"a", "1", 1], dtype=object), [2, 3, 3, 2, 3, 1, 1, 1]),
+        (pd.Series([2**62, -(2**62), 2**62 + 1, 2**62]), [2, 1, 1, 2]),
+    ],
+    ids=["floats", "objects", "integers"],
+)
+def test_equal_values_are_one_class_however_they_are_stored(column, sizes):
+    found = metrics.equivalence_classes(pd.DataFrame({"x": column}))
+    assert found.sizes[found.codes].tolist() == sizes

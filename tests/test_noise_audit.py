@@ -639,6 +639,7 @@ STEPS = [
     LaplaceNoise({"number": 2}, bounds={"number": (10, 90)}, missing="impute", postprocess="clip", random_state=3),
     RandomizedResponse(1, categories={"text": CATEGORIES}, other=CATEGORIES[0]),
     IntervalBinner({"number": [20, 40, 60]}),
+    KAnonymizer(20, quasi_identifiers="number", labels="mean"),
 ]
 
 
