@@ -15,6 +15,7 @@ from conftest import TABLES, values
 from skdp import KAnonymizer
 from skdp._checks import ParameterError
 from skdp._mondrian import partition
+from skdp._scales import SetScale
 
 ADULT = Path(__file__).parents[2] / "shared/data/adult"
 needs_adult = pytest.mark.skipif(not ADULT.exists(), reason="the Adult table is not here")
@@ -633,3 +634,20 @@ def test_a_planted_bug_is_caught(monkeypatch, bug):
         released = KAnonymizer(5, quasi_identifiers=QUASI).fit_transform(table)
         released = released.mask(table.isna())
     assert sizes(released).min() < 5
+
+
+def test_a_planted_bug_in_relaxed_cuts_is_caught(monkeypatch):
+    honest = SetScale.divide
+    monkeypatch.setattr(SetScale, "divide", lambda scale, runs, k: honest(scale, runs, k - 1))
+    assert min(sizes(relaxed().fit_transform(heavy(seed)), HEAVY).min() for seed in range(4)) < 5
+
+
+def test_a_planted_bug_in_suppression_is_caught(monkeypatch):
+    def wasteful(codes, recoding, classes, budget):
+        return np.arange(len(classes)) < budget
+
+    monkeypatch.setattr("skdp.anonymity.outlying_records", wasteful)
+    parameters = {"k": 4, "quasi_identifiers": QUASI, "hierarchies": {"town": REGIONS}}
+    table = people(0, 200)
+    wasted = KAnonymizer(**parameters, max_suppression=0.1).fit(table).granularity_
+    assert wasted < KAnonymizer(**parameters).fit(table).granularity_
