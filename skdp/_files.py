@@ -22,6 +22,8 @@ from skdp import _arrays, _frames
 from skdp._checks import check_unique_names
 
 ENDINGS = (".csv", ".csv.gz", ".parquet")
+INTEGER = r"0|-?[1-9]\d{0,17}"
+DECIMAL = r"-?(?:0|[1-9]\d{0,14})(?:\.\d+)?(?:[eE][+-]?\d{1,2})?"  # what a float64 holds without loss of whole digits
 FORMULA = r"^[=+\-@\t\r]"  # what a spreadsheet would run: OWASP, "CSV Injection"
 
 
@@ -39,8 +41,23 @@ def ending(path: str | Path) -> str:
     raise ValueError(f"The file {str(path)!r} must end in {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}.")
 
 
-def read_table(path: str | Path) -> pd.DataFrame:
+def read_table(path: str | Path, *, decimals: bool = False) -> pd.DataFrame:
     """Read a table from CSV (any usual delimiter; UTF-8 with or without BOM, else Windows-1252 or Latin-1) or Parquet.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    decimals : bool, default=False
+        Of a CSV file, only an empty cell is missing, and a column becomes numbers only if all its other cells are
+        plainly written integers. With `decimals` they may be plainly written decimals, too (``0.5``, ``-12.50``,
+        ``1.5e-07``), and become floats. A code with a leading zero (``004``), a comma (``1,5``) or a word in one cell
+        leaves the column text.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        Columns of int64 (Int64 where cells are missing), float64 and text; of a Parquet file, its own.
 
     Raises
     ------
@@ -64,7 +81,7 @@ def read_table(path: str | Path) -> pd.DataFrame:
         raise ValueError(f"The file {str(path)!r} is empty; its first line must name the columns.")
     delimiter = max(",;\t|", key=lines.partition("\n")[0].count)
     try:
-        return _parsed(lines, delimiter)
+        return _parsed(lines, delimiter, decimals)
     except (csv.Error, pd.errors.ParserError, pd.errors.ParserWarning) as error:
         raise ValueError(f"The file {str(path)!r} is no table: some lines have more fields than the first.") from error
 
@@ -77,7 +94,7 @@ def _flat(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _parsed(text: str, delimiter: str) -> pd.DataFrame:
+def _parsed(text: str, delimiter: str, decimals: bool) -> pd.DataFrame:
     names = [name.strip() for name in next(csv.reader(io.StringIO(text), delimiter=delimiter))]
     check_unique_names(names)
     with warnings.catch_warnings():
@@ -87,9 +104,17 @@ def _parsed(text: str, delimiter: str) -> pd.DataFrame:
             io.StringIO(text), sep=delimiter, names=names, header=0, index_col=False, dtype=str,
             keep_default_na=False, na_values=[""], skipinitialspace=True,
         )  # fmt: skip
-    # nothing but plain integers becomes a number: the code 004 is none
-    plain = [name for name in names if table[name].dropna().str.fullmatch(r"0|-?[1-9]\d{0,17}").all()]
-    return table.astype({name: "Int64" if table[name].isna().any() else "int64" for name in plain if len(table)})
+    if not len(table):
+        return table
+    # nothing but plain numbers becomes a number: the code 004 is none
+    kinds = {}
+    for name in names:
+        known = table[name].dropna()
+        if known.str.fullmatch(INTEGER).all():
+            kinds[name] = "int64" if len(known) == len(table) else "Int64"
+        elif decimals and known.str.fullmatch(DECIMAL).all():
+            kinds[name] = "float64"
+    return table.astype(kinds)
 
 
 def _decoded(data: bytes) -> str:

@@ -1,12 +1,15 @@
-"""The command line: ``skdp synthesize``."""
+"""The command line: ``skdp synthesize``, ``skdp release`` and ``skdp inspect``."""
 
 import argparse
+import os
 import signal
 import sys
 import time
+import warnings
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,9 +18,28 @@ WORKERS = 2  # threads that clean, and chunks in the works; Arrow's kernels run 
 SYNTHESIZE_EXAMPLE = """\
 example:
   skdp synthesize examples/bulk_request.csv --output people.parquet --seed 1
+  skdp synthesize examples/bulk_request.csv --recipe examples/recipes/travellers.toml --output people.csv
 
-The request is a CSV or Parquet table with the columns Country, Year and Records; each of its rows becomes that many
-fictitious travellers; years from 1583 to 9998. The output file is written whole or not at all."""
+The request is a CSV or Parquet table. For the recipe travel it has the columns Country, Year and Records; each of its
+rows becomes that many fictitious travellers; years from 1583 to 9998. A recipe ending in .toml is a file, whose first
+step is a FakerSynthesizer. Records are made and written in chunks where the steps behind it learn nothing from the
+table (ranges; cleaning that drops no row), else all at once. The output file is written whole or not at all."""
+
+RELEASE_EXAMPLE = """\
+example:
+  skdp release survey.csv --recipe examples/recipes/customer_survey.toml --output masked.csv
+
+The steps of the recipe are fitted to the table, and the table as they release it is written: whole or not at all. In
+a CSV file only an empty cell is missing, and a column holds numbers if all its other cells are plainly written
+numbers; codes such as 004 stay text. What was done is printed, with what each step promises. Noise that is seeded
+(--seed) can be taken off by whoever knows the seed: it has no guarantee, and is for tests."""
+
+INSPECT_EXAMPLE = """\
+example:
+  skdp inspect survey.csv --quasi-identifiers Region,Gender,Age --sensitive LoanDefault
+
+Without --quasi-identifiers those that suggest themselves by name or values are taken. A suggestion is a first look:
+what others may know about people is for you to say. No cell of the table is printed."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,18 +66,62 @@ def synthesize(options: argparse.Namespace) -> int:
     """Make a table of fictitious people from a request."""
     start = time.perf_counter()
     from skdp import _files
-    from skdp.recipes import recipe
+    from skdp._recipe_files import naming
 
-    kind = _files.ending(options.output)
-    _check_folder(options.output)
-    pipeline = recipe(options.recipe)(random_state=options.seed)
+    _check_output(options.output, options.request)
+    pipeline, in_chunks = _synthesis(options.recipe, options.seed)
     request = _files.read_table(options.request)
-    with _files.replacing(options.output) as file:
-        writer = _files.TableWriter(file, kind, raw_cells=options.raw_cells)
-        records = _stream(pipeline, request, writer)
-        writer.close()
+    with _written(options) as writer, naming(pipeline):
+        if in_chunks:
+            records = _stream(pipeline, request, writer)
+        else:
+            records = writer.write(pipeline.fit_transform(request))
     print(f"{records:,} records in {time.perf_counter() - start:.1f} s: {options.output}")
     return 0
+
+
+def release(options: argparse.Namespace) -> int:
+    """Mask a table as a recipe says."""
+    start = time.perf_counter()
+    from skdp import _files
+    from skdp._released import account
+    from skdp.recipes import read
+
+    _check_output(options.output, options.table)
+    recipe = read(options.recipe, options.seed)
+    table = _files.read_table(options.table, decimals=True)
+    with _notes_in_lines():
+        released, keep = recipe.pipeline.fit_release(table)
+    lines = list(account(recipe, table, released, keep))
+    with _written(options) as writer:
+        writer.write(released)
+    print(*([recipe.title] if recipe.title else []), *lines, sep="\n")
+    print(f"written in {time.perf_counter() - start:.1f} s: {options.output}")
+    return 0
+
+
+def inspect(options: argparse.Namespace) -> int:
+    """Print what a table tells about people."""
+    from skdp import _files
+    from skdp._inspection import inspection
+
+    table = _files.read_table(options.table, decimals=True)
+    print(*inspection(table, options.quasi_identifiers, options.sensitive or ()), sep="\n")
+    return 0
+
+
+def _synthesis(name: str, seed: int | None):
+    """Return the pipeline of a recipe that makes records, and whether it may work chunk by chunk."""
+    from skdp._recipe_files import works_in_chunks
+    from skdp.recipes import load, recipe
+    from skdp.synthesis import FakerSynthesizer
+
+    if not name.lower().endswith(".toml"):
+        return recipe(name)(random_state=seed), True
+    pipeline = load(name, seed)
+    if not isinstance(pipeline[0], FakerSynthesizer):
+        raise ValueError(f"{name}, steps[1] must use FakerSynthesizer to make records; to mask a table: skdp release.")
+    return pipeline, works_in_chunks(pipeline)
 
 
 def _stream(pipeline, request, writer) -> int:
@@ -81,7 +147,32 @@ def _stream(pipeline, request, writer) -> int:
     return done
 
 
-def _check_folder(output: str) -> None:
+@contextmanager
+def _written(options: argparse.Namespace) -> Iterator:
+    """Open the output as a table to write, which replaces the old file when the block ends well."""
+    from skdp import _files
+
+    with _files.replacing(options.output) as file:
+        writer = _files.TableWriter(file, _files.ending(options.output), raw_cells=options.raw_cells)
+        yield writer
+        writer.close()
+
+
+@contextmanager
+def _notes_in_lines() -> Iterator[None]:
+    """Print warnings of the steps as lines of their own."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        yield
+    for message in dict.fromkeys(str(one.message) for one in caught if issubclass(one.category, UserWarning)):
+        print(f"skdp: note: {' '.join(message.split())}", file=sys.stderr)
+
+
+def _check_output(output: str, table: str) -> None:
+    """Raise where no table can be written to `output`, or it is the one to read."""
+    from skdp import _files
+
+    _files.ending(output)
     folder = Path(output).parent
     if folder.is_file():
         raise OSError(f"{str(folder)!r} is a file, not a folder to write {output!r} in.")
@@ -89,28 +180,49 @@ def _check_folder(output: str) -> None:
         raise OSError(f"The folder {str(folder)!r} of the output file does not exist; make it first.")
     if Path(output).is_dir():
         raise OSError(f"The output {output!r} is a folder; name a file in it.")
+    if os.path.exists(output) and os.path.exists(table) and os.path.samefile(output, table):
+        raise ValueError(f"The output {output!r} is the table that is read; write to another file.")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="skdp", description="Tables of personal data, made safe to share.")
     parser.add_argument("--version", action="version", version=f"%(prog)s {version('skdp')}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    command = _command(
+        commands, "synthesize", synthesize, "make a table of fictitious people from a request", SYNTHESIZE_EXAMPLE
+    )
+    command.add_argument("request", metavar="REQUEST", help="table of what to make: .csv, .csv.gz or .parquet")
+    command.add_argument(
+        "--recipe", default="travel", metavar="NAME", help="travel (the default) or a file ending in .toml"
+    )
+    _add_output(command)
+    command = _command(commands, "release", release, "mask a table as a recipe says", RELEASE_EXAMPLE)
+    command.add_argument("table", metavar="TABLE", help="table to mask: .csv, .csv.gz or .parquet")
+    command.add_argument("--recipe", required=True, metavar="FILE", help="TOML file of the steps")
+    _add_output(command)
+    command = _command(commands, "inspect", inspect, "print what a table tells about people", INSPECT_EXAMPLE)
+    command.add_argument("table", metavar="TABLE", help="table to look at: .csv, .csv.gz or .parquet")
+    command.add_argument("--quasi-identifiers", type=_names, metavar="A,B,C", help="columns that others may know")
+    command.add_argument("--sensitive", type=_names, metavar="S,T", help="columns that nobody should learn")
+    return parser
+
+
+def _command(commands, name: str, run, what: str, epilog: str) -> argparse.ArgumentParser:
     command = commands.add_parser(
-        "synthesize",
-        help="make a table of fictitious people from a request",
-        description="Make a table of fictitious people from a request.",
-        epilog=SYNTHESIZE_EXAMPLE,
+        name,
+        help=what,
+        description=f"{what[0].upper()}{what[1:]}.",
+        epilog=epilog,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    command.add_argument(
-        "request", metavar="REQUEST", help="CSV (.csv, .csv.gz) or Parquet with Country, Year, Records"
-    )
+    command.set_defaults(run=run)
+    return command
+
+
+def _add_output(command: argparse.ArgumentParser) -> None:
     command.add_argument("--output", required=True, metavar="FILE", help="file to write: .csv, .csv.gz or .parquet")
-    command.add_argument("--recipe", default="travel", metavar="NAME", help="what to make (default: travel)")
     command.add_argument("--seed", type=_seed, metavar="N", help="make the same table again for the same number")
     command.add_argument("--raw-cells", action="store_true", help="leave CSV cells that look like formulas as they are")
-    command.set_defaults(run=synthesize)
-    return parser
 
 
 class _Parser(argparse.ArgumentParser):
@@ -126,6 +238,16 @@ def _seed(text: str) -> int:
     return int(text)
 
 
+def _names(text: str) -> list[str]:
+    """Return column names between commas; quotes hold a name that has one."""
+    import csv
+
+    names = [name.strip() for name in next(csv.reader([text], skipinitialspace=True), [])]
+    if not names or not all(names) or len(set(names)) < len(names):
+        raise argparse.ArgumentTypeError("must be column names between commas, each once")
+    return names
+
+
 def _interrupted(number, frame):
     raise KeyboardInterrupt
 
@@ -135,7 +257,7 @@ def _line(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}: {error.filename}" if error.filename else error.strerror
     if isinstance(error, MemoryError):
-        return "not enough memory; ask for fewer records at a time"
+        return "not enough memory; take fewer records at a time"
     return " ".join(str(error).split()) or type(error).__name__
 
 

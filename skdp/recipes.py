@@ -1,15 +1,19 @@
-"""Ready-made pipelines for whole jobs."""
+"""Pipelines for whole jobs: read from a TOML file by `load`, and ready-made ones."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from sklearn.pipeline import Pipeline
 
 from skdp._checks import nearest
+from skdp._recipe_files import Recipe, RecipePipeline, read
 from skdp.binning import IntervalBinner
 from skdp.cleaning import PIICleaner, is_undeliverable
 from skdp.specifications import Choice, Copy, Dates, Derived, Fake, Integers
 from skdp.synthesis import FakerSynthesizer
+
+__all__ = ["AGE_SHARES", "RECIPES", "SEASONS", "Recipe", "load", "read", "recipe", "travel", "years_before"]
 
 AGE_SHARES = {(0, 9): 25, (10, 19): 23, (20, 39): 35, (40, 59): 13, (60, 70): 4}
 """Ages of arriving refugees in percent, both ends of each range included, as published by the U.S. Department of
@@ -84,6 +88,83 @@ def travel(random_state=None, *, n_jobs=None) -> Pipeline:
 
 
 RECIPES: dict[str, Callable[..., Pipeline]] = {"travel": travel}
+
+
+def load(path: str | Path, random_state: int | None = None) -> RecipePipeline:
+    """Return the pipeline that a recipe file describes.
+
+    A recipe is a TOML file: an ordered list of steps, and the roles of columns. It names steps of skdp, and of
+    scikit-learn's transformers these (`StandardScaler`, `MinMaxScaler`,
+    `MaxAbsScaler`, `RobustScaler`, `PowerTransformer`, `QuantileTransformer`, `Binarizer`, `KBinsDiscretizer`,
+    `OrdinalEncoder`, `OneHotEncoder`, `SimpleImputer`). Nothing else can be named, so that a recipe from a stranger
+    runs no code of theirs.
+
+    Parameters
+    ----------
+    path : str or Path
+        A TOML file of at most 1 MB.
+    random_state : int, default=None
+        Given to each step that draws at random; of at least 0. Noise that is seeded has no guarantee.
+
+    Returns
+    -------
+    pipeline : skdp.Pipeline
+        The steps, not fitted. Errors of its steps name the file and the step.
+
+    Raises
+    ------
+    ParameterError
+        If the file is no recipe: the message names the file, the line or the key, and the nearest valid name.
+    OSError
+        If it cannot be read.
+
+    See Also
+    --------
+    read : The same, with the roles of columns.
+
+    Notes
+    -----
+    The keys of a file:
+
+    - ``title``, a text;
+    - ``quasi_identifiers`` and ``sensitive``, arrays of column names: what `KAnonymizer` and the figures of
+      ``skdp release`` take, unless the step has its own;
+    - ``[[steps]]``, a table for each step, in order: ``use``, the name of its class, and its parameters, arrays for
+      tuples and tables for dicts by column. ``{ none = true }`` stands for None. Steps of scikit-learn take
+      ``columns`` as well; the columns that they do not name stand behind those that they make.
+
+    Some parameters have a form of their own:
+
+    - ``schema`` of `FakerSynthesizer`, a table for each column with one of the keys ``fake`` (and ``locale``, a text
+      or ``{ from_column = "Country" }``, ``unique``, ``arguments``, ``reject = "undeliverable"``), ``integers = [low,
+      high]``, ``choice = [...]`` (and ``weights``), ``dates = { start = ..., end = ... }`` or ``{ year = ... }``, and
+      ``copy = "column"``;
+    - ``distributions`` of `DistributionImputer`, ``"observed"`` or for each column such a word, weights of texts
+      ``{ male = 49, female = 51 }``, weights of values and ranges ``[{ range = [0, 9], weight = 25 }, { value = 10,
+      weight = 3 }]``, or such for each group: ``{ groups = [{ group = "MEXICO", weights = ... }], otherwise = ... }``;
+    - ``hierarchies`` of `KAnonymizer`, for each column a table from each value to the array of nodes above it, the
+      root last, or the name of a CSV file in ARX's form, in the folder of the recipe or below it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import pandas as pd
+    >>> from skdp.recipes import load
+    >>> path = Path(tempfile.mkdtemp()) / "ages.toml"
+    >>> _ = path.write_text('''
+    ... [[steps]]
+    ... use = "PIICleaner"
+    ... identifiers = ["Name"]
+    ...
+    ... [[steps]]
+    ... use = "IntervalBinner"
+    ... edges = { Age = [24, 64] }
+    ... ''')
+    >>> load(path).fit_transform(pd.DataFrame({"Name": ["Ana", "Eva"], "Age": [34, 71]}))["Age"].tolist()
+    ['24 - 64', '64 and Over']
+    """
+    return read(path, random_state).pipeline
 
 
 def recipe(name: str) -> Callable[..., Pipeline]:

@@ -19,7 +19,10 @@ LAYERS = [
     {"model_selection"},
     {"plots"},
     {"report"},
+    {"_recipe_values"},
+    {"_recipe_files"},
     {"recipes"},
+    {"_inspection", "_released"},
     {"distributed", "cli", "datasets"},
     {"__init__", "__main__"},
 ]
