@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import pyarrow.compute as pc
 
 from skdp import _frames, _levels
 from skdp._checks import check_columns
@@ -26,6 +27,8 @@ QUASI_IDENTIFIER_WORDS = frozenset(
     "nacimiento naissance geburt geburtsdatum nascita birthday birthdate birthplace marital married civil estado "
     "familienstand household hogar haushalt".split()
 )
+MIXED = "decimals as text"
+SAMPLE = 10_000  # rows that are enough to see what text is
 NUMBERING = frozenset("number no nr num numero nummer code key".split())
 NEARLY_UNIQUE = 0.95  # distinct values among those that are there
 FEW = 20  # distinct values that identify nobody, whatever the column's name
@@ -123,7 +126,7 @@ def suggestions(columns: Sequence[Column]) -> dict[str, list[str]]:
     measures = [
         column.name
         for column in columns
-        if column.name not in named and column.kind == "decimal" and column.uniqueness >= NEARLY_UNIQUE
+        if column.name not in named and column.kind in ("decimal", MIXED) and column.uniqueness >= NEARLY_UNIQUE
     ]
     quasi = [
         column.name
@@ -145,7 +148,7 @@ def is_identifier(column: Column) -> bool:
     if column.kind in ("text", "integer", "category") and column.uniqueness >= NEARLY_UNIQUE:
         return True
     words = [word for word in _spelled_words(column.name) if word not in NUMBERING]
-    return column.kind != "decimal" and bool(words) and words[-1] in IDENTIFIER_WORDS
+    return column.kind not in ("decimal", MIXED) and bool(words) and words[-1] in IDENTIFIER_WORDS
 
 
 def _is_middling(column: Column) -> bool:
@@ -181,9 +184,13 @@ def _column(frame: Any, name: str) -> Column:
 
 def _kind(frame: Any, name: str) -> str:
     kind = _frames.kind(frame, name)
-    if kind != "number":
-        return kind
-    return "integer" if frame.schema[name].is_integer() else "decimal"
+    if kind == "number":
+        return "integer" if frame.schema[name].is_integer() else "decimal"
+    if kind == "text":
+        texts = _frames.texts(frame.head(SAMPLE), name).drop_null()
+        decimals = pc.sum(pc.match_substring_regex(texts, r"^-?\d+[.,]\d+$")).as_py() or 0
+        return MIXED if decimals > len(texts) / 2 else kind
+    return kind
 
 
 def _overview(columns, suggested, known, sensitive) -> Iterator[str]:

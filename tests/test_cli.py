@@ -1,4 +1,4 @@
-"""`skdp synthesize`: one line and status 0 when it worked, one line and status 2 when the user can mend it."""
+"""The command line: one line and status 0 when it worked, one line and status 2 when the user can mend it."""
 
 import fcntl
 import gzip
@@ -19,7 +19,9 @@ import pandas as pd
 import pytest
 
 from skdp.cli import main
-from skdp.recipes import travel
+from skdp.datasets import make_customer_survey
+from skdp.metrics import attacker_risks, equivalence_classes, k_anonymity, l_diversity, t_closeness
+from skdp.recipes import load, travel
 
 REQUEST = "Country,Year,Records\nRUSSIA,2016,4\nMEXICO,2020,7\n"
 ROOT = Path(__file__).parent.parent
@@ -296,3 +298,235 @@ def test_usage_errors_take_one_line_too(folder, capsys):
         main(["synthesize", "request.csv"])
     assert error.value.code == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+RECIPES = ROOT / "examples" / "recipes"
+MASK = """
+quasi_identifiers = ["Age", "Town"]
+
+[[steps]]
+use = "PIICleaner"
+identifiers = ["Name"]
+
+[[steps]]
+use = "LaplaceNoise"
+bounds = { Debt = [0, 9] }
+
+[[steps]]
+use = "KAnonymizer"
+k = 2
+"""
+PEOPLE = """Name,Age,Town,Debt,Code,Visits
+Ana,34,Lima,1.5,004,1
+Eva,71,Oslo,2.25,017,
+Ida,20,Oslo,,101,3
+Uma,50,Lima,-0.5,100,4
+"""
+
+
+@pytest.fixture
+def masking(tmp_path):
+    (tmp_path / "people.csv").write_text(PEOPLE)
+    (tmp_path / "mask.toml").write_text(MASK)
+    return tmp_path
+
+
+def release(folder, *arguments, table="people.csv", recipe="mask.toml", output="masked.csv"):
+    words = ["release", str(folder / table), "--recipe", str(folder / recipe), "--output", str(folder / output)]
+    return main([*words, *arguments])
+
+
+def release_fails(capsys, folder, *arguments, **files):
+    """Release, expect status 2 and one line of message, no output file and no temporary one; return the line."""
+    before = {path: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    assert release(folder, *arguments, **files) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("skdp: ")
+    assert captured.err.count("\n") == 1
+    assert {path: path.read_bytes() for path in folder.iterdir() if path.is_file()} == before
+    return captured.err
+
+
+@pytest.mark.parametrize("output", ["masked.csv", "masked.csv.gz", "masked.parquet"])
+def test_release_writes_what_the_recipe_makes(masking, output):
+    assert release(masking, "--seed", "3", output=output) == 0
+    path = masking / output
+    made = load(masking / "mask.toml", random_state=3).fit_transform(pd.read_csv(masking / "people.csv"))
+    written = pd.read_parquet(path) if output.endswith("parquet") else pd.read_csv(path, dtype={"Code": str})
+    assert list(written) == list(made) == ["Age", "Town", "Debt", "Code", "Visits"]
+    assert written["Age"].astype(str).tolist() == made["Age"].astype(str).tolist()
+    assert written["Debt"].tolist() == pytest.approx(made["Debt"].tolist(), nan_ok=True)
+    assert written["Code"].tolist() == ["004", "017", "101", "100"]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_release_says_what_was_done(masking, capsys):
+    release(masking)
+    out = capsys.readouterr().out
+    assert "records: 4 in, 4 out\n" in out
+    assert "left out (1): Name\n" in out
+    assert "changed (2): Age, Debt\n" in out
+    assert "untouched (3): Town, Code, Visits\n" in out
+    assert "k: 1 in 4 classes before, 2 in 2 classes after\n" in out
+    assert "laplacenoise: ε = 1 for each record, local (replace one record); columns: Debt\n" in out
+    assert "kanonymizer: ε = ∞, central (replace one record): k-anonymity" in out
+    release(masking, "--seed", "1")
+    assert "laplacenoise: ε = ∞, local (replace one record): the noise is seeded" in capsys.readouterr().out
+
+
+def test_release_draws_other_noise_each_time(masking):
+    release(masking)
+    first = pd.read_csv(masking / "masked.csv")["Debt"]
+    release(masking)
+    assert (pd.read_csv(masking / "masked.csv")["Debt"] != first).all()
+
+
+def test_release_leaves_out_what_stands_out(masking, capsys):
+    (masking / "mask.toml").write_text('[[steps]]\nuse = "OutlierDropper"\n')
+    (masking / "people.csv").write_text("Debt\n" + "".join(f"{n}.5\n" for n in [*range(50), 1000]))
+    assert release(masking) == 0
+    assert "records: 51 in, 50 out" in capsys.readouterr().out
+    assert pd.read_csv(masking / "masked.csv")["Debt"].max() == 49.5
+
+
+def test_warnings_of_steps_are_notes_in_one_line(masking, capsys):
+    (masking / "mask.toml").write_text('[[steps]]\nuse = "LaplaceNoise"\nsensitivity = { Debt = 1 }\n')
+    assert release(masking) == 0
+    errors = capsys.readouterr().err
+    assert errors.startswith("skdp: note: ")
+    assert errors.count("\n") == 1
+
+
+def test_release_errors(masking, capsys):
+    assert "is the table that is read" in release_fails(capsys, masking, output="people.csv")
+    os.link(masking / "people.csv", masking / "twin.csv")
+    assert "is the table that is read" in release_fails(capsys, masking, output="twin.csv")
+    assert "No such file" in release_fails(capsys, masking, recipe="nowhere.toml")
+    assert "No such file" in release_fails(capsys, masking, table="nowhere.csv")
+    assert "must end in" in release_fails(capsys, masking, output="masked.xlsx")
+    (masking / "mask.toml").write_text(MASK.replace("bounds", "bownds"))
+    line = release_fails(capsys, masking)
+    assert "mask.toml, line 8, steps[2].bownds: there is no such key here; did you mean 'bounds'" in line
+    (masking / "mask.toml").write_text(MASK.replace("k = 2", "k = 9"))
+    assert "line 12, steps[3] (KAnonymizer): The 'k' parameter of KAnonymizer" in release_fails(capsys, masking)
+
+
+def test_an_error_of_release_shows_no_cell(masking, capsys):
+    (masking / "mask.toml").write_text('[[steps]]\nuse = "StandardScaler"\ncolumns = ["Town"]\n')
+    line = release_fails(capsys, masking)
+    assert "Lima" not in line and "Oslo" not in line
+
+
+def test_a_release_that_is_interrupted_leaves_the_old_file_whole(masking, capsys, monkeypatch):
+    from skdp import _files
+
+    def interrupted(writer, table):
+        writer.file.write(b"half of a table")
+        raise KeyboardInterrupt
+
+    (masking / "masked.csv").write_text("old")
+    before = sorted(masking.iterdir())
+    monkeypatch.setattr(_files.TableWriter, "write", interrupted)
+    assert release(masking) == 130
+    assert capsys.readouterr().err == "skdp: interrupted; the output file is as it was\n"
+    assert (masking / "masked.csv").read_text() == "old"
+    assert sorted(masking.iterdir()) == before
+
+
+def test_the_survey_job(tmp_path, capsys):
+    make_customer_survey(random_state=0).to_csv(tmp_path / "survey.csv", index=False)
+    words = ["release", str(tmp_path / "survey.csv"), "--recipe", str(RECIPES / "customer_survey.toml")]
+    assert main([*words, "--output", str(tmp_path / "masked.csv")]) == 0
+    out = capsys.readouterr().out
+    assert "records: 5,000 in, 4,999 out" in out
+    assert pd.read_csv(tmp_path / "masked.csv").shape == (4999, 55)
+    known = ["Region", "TownSize", "Gender", "EducationYears", "JobCategory"]
+    assert k_anonymity(pd.read_csv(tmp_path / "masked.csv", keep_default_na=False), known) >= 5
+    assert "laplacenoise: ε = 1 for each record" in out
+
+
+@pytest.mark.parametrize("rest", ["", '\n[[steps]]\nuse = "DistributionImputer"\nreplace = "all"\n'])
+def test_synthesize_by_a_recipe_file_makes_the_table_of_python(folder, rest):
+    """In three chunks where the steps learn nothing, else all at once: 140,000 records."""
+    (folder / "request.csv").write_text("Country,Year,Records\nRUSSIA,2016,70000\nMEXICO,2020,70000\n")
+    schema = 'count = "Records"\n[steps.schema]\nage = { integers = [0, 90] }\nkind = { choice = ["a", "b"] }\n'
+    binned = '[[steps]]\nuse = "IntervalBinner"\nedges = { age = [18, 65] }\n'
+    (folder / "recipe.toml").write_text('[[steps]]\nuse = "FakerSynthesizer"\n' + schema + binned + rest)
+    assert run(folder, "--recipe", str(folder / "recipe.toml"), "--seed", "4", output="people.parquet") == 0
+    made = load(folder / "recipe.toml", random_state=4).fit_transform(pd.read_csv(folder / "request.csv"))
+    written = pd.read_parquet(folder / "people.parquet")
+    for column in made:
+        assert written[column].astype(str).tolist() == made[column].astype(str).tolist()
+
+
+def test_synthesize_by_the_example_recipe(folder):
+    words = ["--recipe", str(RECIPES / "travellers.toml"), "--seed", "1"]
+    assert run(folder, *words) == 0
+    assert pd.read_csv(folder / "people.csv").shape == (11, 11)
+
+
+def test_errors_of_a_recipe_file_in_synthesize(folder, capsys):
+    recipe = folder / "recipe.toml"
+    recipe.write_text('[[steps]]\nuse = "QuantileBinner"\n')
+    assert "steps[1] must use FakerSynthesizer" in fails(capsys, folder, "--recipe", str(recipe))
+    recipe.write_text('[[steps]]\nuse = "FakerSynthesizer"\ncount = "Recrods"\nschema.name = { fake = "name" }\n')
+    line = fails(capsys, folder, "--recipe", str(recipe))
+    assert "recipe.toml, line 1, steps[1] (FakerSynthesizer): " in line
+    assert "did you mean 'Records'" in line
+    assert "No such file" in fails(capsys, folder, "--recipe", str(folder / "nowhere.toml"))
+
+
+def test_synthesize_does_not_overwrite_its_request(folder, capsys):
+    assert "is the table that is read" in fails(capsys, folder, output="request.csv")
+
+
+def inspected(capsys, path, *arguments):
+    assert main(["inspect", str(path), *arguments]) == 0
+    return capsys.readouterr().out
+
+
+def test_inspect_prints_the_figures_of_the_metrics(tmp_path, capsys):
+    survey = make_customer_survey(500, random_state=0)
+    survey.to_csv(tmp_path / "survey.csv", index=False)
+    known = ["Region", "Gender", "JobCategory"]
+    words = ["--quasi-identifiers", ",".join(known), "--sensitive", "LoanDefault"]
+    out = inspected(capsys, tmp_path / "survey.csv", *words)
+    sizes = equivalence_classes(survey, known).sizes
+    assert out.startswith("500 records, 60 columns\n")
+    assert "If others know Region, Gender, JobCategory (given):" in out
+    assert f"equivalence classes: {len(sizes)}; k = {sizes.min()};" in out
+    risks = attacker_risks(survey, known)
+    assert f"records alone: {risks.sample_uniques} (" in out
+    assert f"highest {risks.prosecutor.highest:.3g}, mean {risks.prosecutor.mean:.3g}" in out
+    l, t = (one(survey, known, "LoanDefault") for one in (l_diversity, t_closeness))  # noqa: E741
+    assert f"LoanDefault: l = {l}, t = {t:.3g}" in out
+    assert "likely identifiers: CustomerID\n" in out
+
+
+def test_inspect_shows_no_cell(masking, capsys):
+    out = inspected(capsys, masking / "people.csv")
+    assert not any(cell in out for cell in ("Ana", "Lima", "004", "2.25"))
+
+
+def test_inspect_errors(masking, capsys):
+    for words, message in [
+        (["--quasi-identifiers", "Towm"], "did you mean 'Town'"),
+        (["--quasi-identifiers", "Town", "--sensitive", "Town"], "cannot be both"),
+    ]:
+        assert main(["inspect", str(masking / "people.csv"), *words]) == 2
+        errors = capsys.readouterr().err
+        assert message in errors and errors.count("\n") == 1
+    (masking / "people.csv").write_text("Name,Age\n")
+    assert main(["inspect", str(masking / "people.csv")]) == 2
+    assert "has no rows" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["inspect", str(masking / "people.csv"), "--quasi-identifiers", "Age,,Town"])
+
+
+@pytest.mark.parametrize("command", ["release", "inspect"])
+def test_each_command_has_an_example(capsys, command):
+    with pytest.raises(SystemExit) as done:
+        main([command, "--help"])
+    assert done.value.code == 0
+    assert f"skdp {command} survey.csv" in capsys.readouterr().out
