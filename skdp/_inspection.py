@@ -244,4 +244,9 @@ def _by_number_known(table: Any, known: list[str]) -> Iterator[str]:
 
 
 def _percent(share: float) -> str:
-    return "0 %" if share == 0 else "< 0.1 %" if share < 0.001 else f"{100 * share:.1f} %"
+    """Return a share in percent; neither 0 nor 100 unless it is that."""
+    if 0 < share < 0.001:
+        return "< 0.1 %"
+    if 0.999 < share < 1:
+        return "> 99.9 %"
+    return f"{100 * share:.1f} %".replace(".0 %", " %")

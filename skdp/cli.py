@@ -95,8 +95,8 @@ def release(options: argparse.Namespace) -> int:
     lines = list(account(recipe, table, released, keep))
     with _written(options) as writer:
         writer.write(released)
-    print(*([recipe.title] if recipe.title else []), *lines, sep="\n")
-    print(f"written in {time.perf_counter() - start:.1f} s: {options.output}")
+    title = [recipe.title] if recipe.title else []
+    _say(*title, *lines, f"written in {time.perf_counter() - start:.1f} s: {options.output}")
     return 0
 
 
@@ -106,7 +106,7 @@ def inspect(options: argparse.Namespace) -> int:
     from skdp._inspection import inspection
 
     table = _files.read_table(options.table, decimals=True)
-    print(*inspection(table, options.quasi_identifiers, options.sensitive or ()), sep="\n")
+    _say(*inspection(table, options.quasi_identifiers, options.sensitive or ()))
     return 0
 
 
@@ -250,6 +250,14 @@ def _names(text: str) -> list[str]:
 
 def _interrupted(number, frame):
     raise KeyboardInterrupt
+
+
+def _say(*lines: str) -> None:
+    """Print lines as the terminal can show them: names of columns may hold anything."""
+    encoding = sys.stdout.encoding or "utf-8"
+    for line in lines:
+        shown = "".join(letter if letter.isprintable() else "?" for letter in line)
+        print(shown.encode(encoding, "replace").decode(encoding))
 
 
 def _line(error: BaseException) -> str:

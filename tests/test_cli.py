@@ -18,6 +18,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from skdp._files import read_table
 from skdp.cli import main
 from skdp.datasets import make_customer_survey
 from skdp.metrics import attacker_risks, equivalence_classes, k_anonymity, l_diversity, t_closeness
@@ -530,3 +531,26 @@ def test_each_command_has_an_example(capsys, command):
         main([command, "--help"])
     assert done.value.code == 0
     assert f"skdp {command} survey.csv" in capsys.readouterr().out
+
+
+def test_names_of_columns_are_shown_as_the_terminal_can(tmp_path):
+    (tmp_path / "people.csv").write_text("Städte\x1b[31m,Alter\nBonn,3\nBonn,4\n")
+    words = [sys.executable, "-m", "skdp", "inspect", str(tmp_path / "people.csv")]
+    done = subprocess.run(words, capture_output=True, env={**os.environ, "PYTHONIOENCODING": "ascii"}, check=True)
+    assert b"St?dte?[31m" in done.stdout
+    assert done.stderr == b""
+
+
+def test_decimals_are_numbers_in_release_and_inspect_only_where_plainly_written(tmp_path):
+    cells = {
+        "whole": ["1", "-20"], "gap": ["3", ""], "decimal": ["0.5", "-12.50"], "tiny": ["1.5e-07", "0"],
+        "code": ["004", "0.5"], "comma": ["1,5", "2"], "word": ["NA", "0.5"], "empty": ["", ""], "plus": ["+1", "2"],
+        "long": ["1" * 30, "2.5"],
+    }  # fmt: skip
+    pd.DataFrame(cells).to_csv(tmp_path / "cells.csv", index=False)
+    kinds = read_table(tmp_path / "cells.csv", decimals=True).dtypes.astype(str).to_dict()
+    assert kinds == {
+        "whole": "int64", "gap": "Int64", "decimal": "float64", "tiny": "float64", "code": "str", "comma": "str",
+        "word": "str", "empty": "Int64", "plus": "str", "long": "str",
+    }  # fmt: skip
+    assert read_table(tmp_path / "cells.csv")["decimal"].tolist() == ["0.5", "-12.50"]
