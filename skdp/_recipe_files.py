@@ -12,10 +12,11 @@ from typing import Any
 import sklearn.preprocessing
 from sklearn.base import BaseEstimator
 from sklearn.compose import ColumnTransformer
+from sklearn.exceptions import NotFittedError
 from sklearn.impute import SimpleImputer
 
 from skdp import _frames
-from skdp._checks import check_columns, check_integer, nearest
+from skdp._checks import ParameterError, check_columns, check_integer, nearest
 from skdp._recipe_values import Place, check_keys, distributions, hierarchies, plain, schema
 from skdp.anonymity import KAnonymizer
 from skdp.binning import IntervalBinner, QuantileBinner
@@ -72,12 +73,15 @@ class Recipe:
         The columns that others may know, and those that nobody should learn; empty where the file names none.
     title : str or None
         What the file calls itself.
+    file : str
+        Its path, as given.
     """
 
     pipeline: Pipeline
     quasi_identifiers: tuple[str, ...] = ()
     sensitive: tuple[str, ...] = ()
     title: str | None = None
+    file: str = ""
 
 
 def read(path: str | Path, random_state: int | None = None) -> Recipe:
@@ -121,7 +125,7 @@ def read(path: str | Path, random_state: int | None = None) -> Recipe:
     pipeline._places = [
         Place(own.file, f"{own.key} ({table['use']})") for own, table in zip(places, tables, strict=True)
     ]
-    return Recipe(pipeline, roles["quasi_identifiers"], roles["sensitive"], title)
+    return Recipe(pipeline, roles["quasi_identifiers"], roles["sensitive"], title, place.file)
 
 
 def works_in_chunks(pipeline: Pipeline) -> bool:
@@ -175,11 +179,12 @@ def naming(pipeline: Pipeline) -> Iterator[None]:
     """Put the file and the step of a recipe in front of the errors that its steps raise."""
     try:
         yield
-    except (OSError, MemoryError):
+    except (OSError, MemoryError, NotFittedError):
         raise
     except Exception as error:
         step = _step_at_fault(error, pipeline)
-        if step is None:
+        own_kind = type(error).__module__.startswith("skdp.") and not isinstance(error, ParameterError)
+        if step is None or own_kind:  # a kind of error that callers tell apart stays what it is
             raise
         raise pipeline._places[step].error(_told(error, pipeline.steps[step][1])) from error
 

@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 
 from skdp import _frames
+from skdp._checks import nearest
 from skdp._recipe_files import Recipe
+from skdp._recipe_values import Place
 from skdp.anonymity import KAnonymizer
 from skdp.metrics import equivalence_classes
 
@@ -27,7 +29,13 @@ def account(recipe: Recipe, before: pd.DataFrame, after: Any, keep: np.ndarray) 
         The released table.
     keep : ndarray of bool of shape (n_rows,)
         Which rows of `before` it holds.
+
+    Raises
+    ------
+    ParameterError
+        If the recipe gives a role to a column that is in neither table.
     """
+    _check_roles(recipe, [*before.columns, *after.columns])
     yield f"records: {len(before):,} in, {len(after):,} out"
     for what, names in _columns(before, after, keep).items():
         if names:
@@ -50,6 +58,14 @@ def quasi_identifiers(recipe: Recipe) -> list[str]:
         return list(recipe.quasi_identifiers)
     steps = [step for _, step in recipe.pipeline.steps if isinstance(step, KAnonymizer)]
     return list(steps[-1].quasi_identifiers_) if steps else []
+
+
+def _check_roles(recipe: Recipe, available: list) -> None:
+    for role in ("quasi_identifiers", "sensitive"):
+        for name in getattr(recipe, role):
+            if name not in available:
+                place = Place(recipe.file).at(role)
+                raise place.error(f"there is no column {name!r} in the table{nearest(name, available)}")
 
 
 def _smallest(table: Any, known: list[str]) -> str:

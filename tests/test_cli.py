@@ -406,6 +406,9 @@ def test_release_errors(masking, capsys):
     assert "No such file" in release_fails(capsys, masking, recipe="nowhere.toml")
     assert "No such file" in release_fails(capsys, masking, table="nowhere.csv")
     assert "must end in" in release_fails(capsys, masking, output="masked.xlsx")
+    (masking / "mask.toml").write_text('sensitive = ["Visit"]' + MASK + "sensitive = []\n")
+    line = release_fails(capsys, masking)
+    assert "mask.toml, sensitive: there is no column 'Visit' in the table; did you mean 'Visits'" in line
     (masking / "mask.toml").write_text(MASK.replace("bounds", "bownds"))
     line = release_fails(capsys, masking)
     assert "mask.toml, line 8, steps[2].bownds: there is no such key here; did you mean 'bounds'" in line
