@@ -28,6 +28,8 @@ from skdp.pipeline import Pipeline
 from skdp.synthesis import FakerSynthesizer
 
 MAX_BYTES = 1_000_000
+MAX_STEPS = 100
+MAX_DOTS = 2000  # in a line; the time that tomllib takes for a dotted key grows with the square of its parts
 KEYS = ("title", "quasi_identifiers", "sensitive", "steps")
 STEPS = {
     step.__name__: step
@@ -119,6 +121,8 @@ def read(path: str | Path, random_state: int | None = None) -> Recipe:
     tables = document.get("steps")
     if not isinstance(tables, list) or not tables:
         raise place.error("has no steps; write each as a [[steps]] table with a key 'use'.")
+    if len(tables) > MAX_STEPS:
+        raise place.at("steps").error(f"are {len(tables)}; a recipe has at most {MAX_STEPS}.")
     places = _step_places(text, len(tables), place)
     steps = [_step(table, own, roles, random_state) for table, own in zip(tables, places, strict=True)]
     pipeline = RecipePipeline(_named(steps, [table["use"] for table in tables]))
@@ -231,6 +235,9 @@ def _text(path: str | Path, place: Place) -> str:
 
 
 def _parsed(text: str, place: Place) -> dict:
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.count(".") > MAX_DOTS:
+            raise place.error(f"line {number} has more than {MAX_DOTS:,} dots; break it up.")
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

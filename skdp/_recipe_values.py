@@ -110,7 +110,9 @@ def _fake(table: Mapping, place: Place) -> Fake:
     method, arguments = table["fake"], table.get("arguments", {})
     if not isinstance(method, str) or not re.fullmatch(r"[a-z][a-z0-9_]*", method):
         raise place.at("fake").error('must be the name of a Faker method, such as "name".')
-    if not isinstance(arguments, Mapping) or {"method", "locale", "providers", "unique", "reject"} & set(arguments):
+    if not isinstance(arguments, Mapping) or {"self", "method", "locale", "providers", "unique", "reject"} & set(
+        arguments
+    ):
         raise place.at("arguments").error("must be a table of arguments of the Faker method.")
     options: dict[str, Any] = {"locale": _locale(table.get("locale", "en_US"), place.at("locale"))}
     if "reject" in table:
@@ -254,9 +256,14 @@ def _hierarchy(given: Any, place: Place) -> dict:
 def _hierarchy_file(name: str, place: Place) -> pd.DataFrame:
     """Return a hierarchy in ARX's CSV form from a file in the folder of the recipe, or in one below it."""
     folder = Path(place.file).resolve().parent
-    if "\0" in name or not (path := (folder / name).resolve()).is_relative_to(folder):
+    try:
+        path = (folder / name).resolve()
+        within, there = path.is_relative_to(folder), path.is_file()
+    except (OSError, RuntimeError, ValueError):  # too long, a loop of links, a NUL
+        within = there = False
+    if not within:
         raise place.error("must be a file in the folder of the recipe, or in one below it.")
-    if not path.is_file():
+    if not there:
         raise place.error(f"there is no file {name!r} beside the recipe.")
     try:
         text = path.read_text(encoding="utf-8-sig")

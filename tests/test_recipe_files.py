@@ -180,7 +180,7 @@ def test_hierarchies_in_place_or_in_a_file_beside_the_recipe(written, people, tm
         pd.testing.assert_frame_equal(load(path).fit_transform(people), expected)
 
 
-@pytest.mark.parametrize("name", ["../towns.csv", "/etc/passwd", "nowhere.csv", "x\\u0000.csv", "."])
+@pytest.mark.parametrize("name", ["../towns.csv", "/etc/passwd", "nowhere.csv", "x\\u0000.csv", ".", "x" * 5000])
 def test_a_hierarchy_is_read_from_no_other_folder(written, name):
     path = written(f'[[steps]]\nuse = "KAnonymizer"\nhierarchies.Town = "{name}"\n')
     assert "line 1, steps[1].hierarchies.Town: " in problem(path)
@@ -250,6 +250,9 @@ ERRORS = {
     '[[steps]]\nuse = "FakerSynthesizer"\nschema.a = { fake = "name", copy = "b" }': "exactly one of the keys",
     '[[steps]]\nuse = "FakerSynthesizer"\nschema.a = { fake = "__init__" }': "must be the name of a Faker method",
     '[[steps]]\nuse = "FakerSynthesizer"\nschema.a = { fake = "name", arguments = { providers = "os" } }': "arguments",
+    '[[steps]]\nuse = "FakerSynthesizer"\nschema.a = { fake = "name", arguments = { self = 1 } }': "arguments: must be",
+    "\n" + "a." * 400_000 + "a = 1": "line 2 has more than 2,000 dots",
+    NOISE * 101: "steps: are 101; a recipe has at most 100",
     '[[steps]]\nuse = "FakerSynthesizer"\nschema.a = { fake = "address", reject = "eval" }': "Known: undeliverable",
     '[[steps]]\nuse = "FakerSynthesizer"\nschema.a = { integers = 3 }': "schema.a.integers: must be an array of two",
     '[[steps]]\nuse = "FakerSynthesizer"\nschema.a = { derived = "os.getcwd" }': "exactly one of the keys",
