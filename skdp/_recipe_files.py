@@ -29,7 +29,7 @@ from skdp.synthesis import FakerSynthesizer
 
 MAX_BYTES = 1_000_000
 MAX_STEPS = 100
-MAX_DOTS = 2000  # in a line; the time that tomllib takes for a dotted key grows with the square of its parts
+MAX_DOTS = 500  # in a line; the time that tomllib takes for a dotted key grows with the square of its parts
 KEYS = ("title", "quasi_identifiers", "sensitive", "steps")
 STEPS = {
     step.__name__: step

@@ -251,7 +251,7 @@ ERRORS = {
     '[[steps]]\nuse = "FakerSynthesizer"\nschema.a = { fake = "__init__" }': "must be the name of a Faker method",
     '[[steps]]\nuse = "FakerSynthesizer"\nschema.a = { fake = "name", arguments = { providers = "os" } }': "arguments",
     '[[steps]]\nuse = "FakerSynthesizer"\nschema.a = { fake = "name", arguments = { self = 1 } }': "arguments: must be",
-    "\n" + "a." * 400_000 + "a = 1": "line 2 has more than 2,000 dots",
+    "\n" + "a." * 400_000 + "a = 1": "line 2 has more than 500 dots",
     NOISE * 101: "steps: are 101; a recipe has at most 100",
     '[[steps]]\nuse = "FakerSynthesizer"\nschema.a = { fake = "address", reject = "eval" }': "Known: undeliverable",
     '[[steps]]\nuse = "FakerSynthesizer"\nschema.a = { integers = 3 }': "schema.a.integers: must be an array of two",
