@@ -51,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The words of the command line; by default those that Python was started with.
     """
     options = _parser().parse_args(arguments)
-    for name in ("SIGTERM", "SIGHUP"):
+    _interruptions.clear()
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), _interrupted)
     try:
@@ -140,6 +141,7 @@ def _stream(pipeline, request, writer) -> int:
             cleaned = cleaning.submit(rest.transform, chunk)
             waiting.append(writing.submit(lambda part: writer.write(part.result()), cleaned))
             done += len(chunk)
+            _stop_if_interrupted()
             while len(waiting) > WORKERS:
                 bar.update(waiting.popleft().result())
         while waiting:
@@ -155,6 +157,7 @@ def _written(options: argparse.Namespace) -> Iterator:
     with _files.replacing(options.output) as file:
         writer = _files.TableWriter(file, _files.ending(options.output), raw_cells=options.raw_cells)
         yield writer
+        _stop_if_interrupted()
         writer.close()
 
 
@@ -248,8 +251,18 @@ def _names(text: str) -> list[str]:
     return names
 
 
+_interruptions: list[int] = []
+
+
 def _interrupted(number, frame):
+    _interruptions.append(number)
     raise KeyboardInterrupt
+
+
+def _stop_if_interrupted() -> None:
+    """Raise again what a library may have swallowed: a bare ``except``, or a finaliser, catches interruptions too."""
+    if _interruptions:
+        raise KeyboardInterrupt
 
 
 def _say(*lines: str) -> None:

@@ -438,6 +438,22 @@ def test_a_release_that_is_interrupted_leaves_the_old_file_whole(masking, capsys
     assert sorted(masking.iterdir()) == before
 
 
+def test_an_interruption_that_a_library_swallows_counts_all_the_same(masking, capsys, monkeypatch):
+    from skdp import _files
+
+    def swallowed(writer, table):
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except BaseException:
+            return
+
+    monkeypatch.setattr(_files.TableWriter, "write", swallowed)
+    before = sorted(masking.iterdir())
+    assert release(masking) == 130
+    assert capsys.readouterr().err == "skdp: interrupted; the output file is as it was\n"
+    assert sorted(masking.iterdir()) == before
+
+
 def test_the_survey_job(tmp_path, capsys):
     make_customer_survey(random_state=0).to_csv(tmp_path / "survey.csv", index=False)
     words = ["release", str(tmp_path / "survey.csv"), "--recipe", str(RECIPES / "customer_survey.toml")]
