@@ -10,7 +10,15 @@ import pyarrow.compute as pc
 
 from skdp import _frames, _levels
 from skdp._checks import check_columns
-from skdp.metrics import attacker_risks, equivalence_classes, l_diversity, scenario_risks, t_closeness, uniqueness
+from skdp.metrics import (
+    SCENARIOS,
+    attacker_risks,
+    equivalence_classes,
+    l_diversity,
+    scenario_risks,
+    t_closeness,
+    uniqueness,
+)
 
 IDENTIFIER_WORDS = frozenset(
     "id uuid guid ssn nin nif dni nie curp rfc passport pasaporte passeport reisepass iban account konto cuenta compte "
@@ -45,7 +53,6 @@ _MARKS = {
     BY_VALUES: "quasi-identifier?",
     AMOUNTS: "exact amount",
 }
-ATTEMPTS = {"certain": 1.0, "1 in 2": 0.5, "1 in 10": 0.1}
 
 
 class Column(NamedTuple):
@@ -225,9 +232,8 @@ def _figures(table: Any, known: list[str], sensitive: Sequence[str]) -> Iterator
     highest, mean = f"{prosecutor.highest:.3g}", f"{prosecutor.mean:.3g}"
     yield f"risk from one who knows that a person is in the table: highest {highest}, mean {mean}"
     yield f"share of records that one who matches all of them gets right: {_percent(risks.marketer)}"
-    attempts = scenario_risks(prosecutor.mean, ATTEMPTS)
-    scenarios = "; ".join(f"{name}: {risk:.3g}" for name, risk in attempts.items())
-    yield f"mean risk, if the chance that an attack is made is {scenarios}"
+    for name, risk in scenario_risks(prosecutor.mean).items():
+        yield f"mean risk by {name}, made with a probability of {SCENARIOS[name]:.3g}: {risk:.3g}"
     for column in sensitive:
         yield f"{column}: l = {l_diversity(table, known, column)}, t = {t_closeness(table, known, column):.3g}"
     yield from _by_number_known(table, known)

@@ -12,8 +12,6 @@ from scipy.stats import nbinom
 from skdp import KAnonymizer, _checks, _frames, metrics
 from skdp.metrics._released import compared
 
-SCENARIOS = {"deliberate attack": 30 / 160, "acquaintance": 0.3, "breach": 0.345, "demonstration": 1.0}
-
 
 def random_table(seed, rows=200):
     rng = np.random.default_rng(seed)
@@ -66,13 +64,15 @@ def test_estimated_risks_of_large_classes_are_finite():
 
 
 def test_scenarios_weigh_the_risk():
-    assert metrics.scenario_risks(0.5, SCENARIOS) == pytest.approx({k: v / 2 for k, v in SCENARIOS.items()})
-    rows = metrics.scenario_risks([0.5, 1.0], SCENARIOS)
+    assert metrics.scenario_risks(0.5, metrics.SCENARIOS) == pytest.approx(
+        {k: v / 2 for k, v in metrics.SCENARIOS.items()}
+    )
+    rows = metrics.scenario_risks([0.5, 1.0], metrics.SCENARIOS)
     assert rows["acquaintance"].tolist() == [0.15, 0.3]
     with pytest.raises(_checks.ParameterError, match="scenario 'breach', must be a number from 0 to 1. Got 2"):
         metrics.scenario_risks(0.5, {"breach": 2})
     with pytest.raises(ValueError, match="'risk' parameter"):
-        metrics.scenario_risks([0.5, np.nan], SCENARIOS)
+        metrics.scenario_risks([0.5, np.nan], metrics.SCENARIOS)
 
 
 def plain_uniques(table):

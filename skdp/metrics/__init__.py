@@ -11,9 +11,10 @@ from skdp.metrics.anonymity import (
     t_closeness,
 )
 from skdp.metrics.attacks import inference_attack, linkage_attack
-from skdp.metrics.risk import attacker_risks, reidentification_risk, scenario_risks, suda, uniqueness
+from skdp.metrics.risk import SCENARIOS, attacker_risks, reidentification_risk, scenario_risks, suda, uniqueness
 
 __all__ = [
+    "SCENARIOS",
     "alpha_k_anonymity",
     "attacker_risks",
     "basic_beta_likeness",

@@ -16,6 +16,10 @@ from skdp._checks import check_columns, check_integer, invalid
 
 Names = str | Iterable[str] | None
 
+SCENARIOS = {"deliberate attack": 30 / 160, "acquaintance": 0.3, "breach": 0.345, "demonstration": 1.0}
+"""By scenario, the probability that an attack is made: assumptions that are usual in health data, to be replaced by
+what is known of the recipient."""
+
 
 class Risk(NamedTuple):
     """A risk over the rows of a table.
@@ -179,15 +183,17 @@ def attacker_risks(
     return AttackerRisks(_risk(1 / sizes[codes], threshold), journalist, journalist.mean, int((sizes == 1).sum()))
 
 
-def scenario_risks(risk: Any, scenarios: Mapping[str, float]) -> dict:
+def scenario_risks(risk: Any, scenarios: Mapping[str, float] = SCENARIOS) -> dict:
     """Return the risk in each scenario: that an attack is made, times that it succeeds.
 
     Parameters
     ----------
     risk : float or array-like of float
         The risk that an attack succeeds, from 0 to 1: of a table, or of each row.
-    scenarios : mapping of str to float
-        By scenario, the probability that an attack is made, from 0 to 1.
+    scenarios : mapping of str to float, default=SCENARIOS
+        By scenario, the probability that an attack is made, from 0 to 1. The default is an assumption: a deliberate
+        attack by the recipient (30/160), an acquaintance of somebody among the records (0.3), a breach at the
+        recipient's (0.345), and an attack for demonstration, which is certain.
 
     Returns
     -------
