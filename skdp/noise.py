@@ -2,31 +2,40 @@
 
 import math
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from skdp import _frames
-from skdp._checks import ParameterError, check_columns, check_integer, check_option, invalid
+from skdp._calibration import (
+    GAPS_ARE_PUBLIC,
+    INTEGERS_ARE_PUBLIC,
+    check_numeric,
+    check_table_and_seed,
+    checked_bounds,
+    checked_positive,
+    columns_of,
+    fresh_source,
+    is_categorical,
+    is_integral,
+    joint_guarantee,
+    own_value,
+    should_be_numeric,
+)
+from skdp._checks import ParameterError, check_option, invalid
 from skdp._levels import locate
 from skdp.accounting import PrivacyGuarantee
 from skdp.base import PrivacyTransformer
 from skdp.mechanisms import (
-    KeyStream,
     LaplaceGrid,
     laplace,
     laplace_grid,
     laplace_integers,
     randomized_response,
-    rational,
-    secure_source,
-    seeded_source,
 )
 
 
@@ -134,12 +143,12 @@ class LaplaceNoise(PrivacyTransformer):
         self.random_state = random_state
 
     def _fit(self, frame):
-        _check_table_and_seed(self, frame)
+        check_table_and_seed(self, frame)
         check_option(self, "missing", self.missing, ("keep", "impute"))
         check_option(self, "postprocess", self.postprocess, (None, "clip"))
         if self.bounds is None and self.sensitivity is None:
             raise ParameterError(_NEITHER.format("column"))
-        columns = _columns_of(self, frame, ("epsilon", "bounds", "sensitivity"), _should_be_numeric)
+        columns = columns_of(self, frame, ("epsilon", "bounds", "sensitivity"), should_be_numeric)
         self._calibrations = {column: self._calibrated(frame, column) for column in columns}
         self.scale_ = {column: one.grid().scale for column, one in self._calibrations.items()}
         self._figures = {column: one.record_level(frame, column) for column, one in self._calibrations.items()}
@@ -163,18 +172,18 @@ class LaplaceNoise(PrivacyTransformer):
             *calibration.bounds,
             sensitivity=calibration.sensitivity,
             clip=self.postprocess == "clip",
-            source=_source(self, column),
+            source=fresh_source(self, column),
         )
         return pa.array(noised, mask=gaps) if integral and self.missing == "keep" and gaps.any() else noised
 
     def _calibrated(self, frame, column) -> "_Calibration":
         """Return what the noise of a column depends on, checked against the kind of its values."""
-        _check_numeric(frame, column)
+        check_numeric(frame, column)
         calibration = _Calibration(
-            _checked_positive(self, "epsilon", column),
-            _checked_bounds(self, column),
-            None if _own(self.sensitivity, column) is None else _checked_positive(self, "sensitivity", column),
-            _is_integral(frame, column),
+            checked_positive(self, "epsilon", column),
+            checked_bounds(self, column),
+            None if own_value(self.sensitivity, column) is None else checked_positive(self, "sensitivity", column),
+            is_integral(frame, column),
         )
         if not calibration.is_bounded:
             self._check_goes_without_bounds(calibration, column)
@@ -226,10 +235,10 @@ class LaplaceNoise(PrivacyTransformer):
         conditions = [
             *map(self._metric_privacy, metric),
             *[_RANGE_IS_OF_THE_DATA] * any(not one.is_bounded for one in self._calibrations.values()),
-            *[_GAPS_ARE_PUBLIC] * (self.missing == "keep"),
-            _INTEGERS_ARE_PUBLIC,
+            *[GAPS_ARE_PUBLIC] * (self.missing == "keep"),
+            INTEGERS_ARE_PUBLIC,
         ]
-        return _guarantee(self, figures, conditions, "metric" if metric else "local")
+        return joint_guarantee(self, figures, conditions, "metric" if metric else "local")
 
     def _warn_of_metric_privacy(self):
         """Warn once of the columns where a record has, or may have, more than the ε that was asked for."""
@@ -312,9 +321,9 @@ class RandomizedResponse(PrivacyTransformer):
         self.random_state = random_state
 
     def _fit(self, frame):
-        _check_table_and_seed(self, frame)
-        columns = _columns_of(self, frame, ("epsilon", "categories"), _is_categorical)
-        self._epsilons = {column: _checked_positive(self, "epsilon", column) for column in columns}
+        check_table_and_seed(self, frame)
+        columns = columns_of(self, frame, ("epsilon", "categories"), is_categorical)
+        self._epsilons = {column: checked_positive(self, "epsilon", column) for column in columns}
         self._domains = {column: self._domain(column) for column in columns}
         for column in columns:
             self._codes(frame, column)
@@ -323,7 +332,7 @@ class RandomizedResponse(PrivacyTransformer):
             for column, domain in self._domains.items()
         }
         gaps_are_public = not all(domain.has_missing for domain in self._domains.values())
-        self.privacy_guarantee_ = _guarantee(self, self._epsilons, [_GAPS_ARE_PUBLIC] * gaps_are_public, "local")
+        self.privacy_guarantee_ = joint_guarantee(self, self._epsilons, [GAPS_ARE_PUBLIC] * gaps_are_public, "local")
 
     def _transform(self, frame):
         return _frames.assign(frame, {column: self._released(frame, column) for column in self._domains})
@@ -332,7 +341,7 @@ class RandomizedResponse(PrivacyTransformer):
         """Return a column of randomized answers."""
         domain, codes = self._domains[column], self._codes(frame, column)
         asked = codes >= 0
-        epsilon, source = self._epsilons[column], _source(self, column)
+        epsilon, source = self._epsilons[column], fresh_source(self, column)
         codes[asked] = randomized_response(codes[asked], epsilon, domain.size, source=source)
         if _frames.kind(frame, column) == "category" and pa.types.is_large_string(domain.labels.type):
             codes[codes == len(domain.labels)] = -1
@@ -360,7 +369,7 @@ class RandomizedResponse(PrivacyTransformer):
 
     def _domain(self, column) -> "_Domain":
         """Return a column's public categories, checked."""
-        given = _own(self.categories, column)
+        given = own_value(self.categories, column)
         listed = list(given) if isinstance(given, Iterable) and not isinstance(given, str | bytes | Mapping) else []
         try:
             labels = pa.array(listed, from_pandas=True)
@@ -380,12 +389,7 @@ class RandomizedResponse(PrivacyTransformer):
         )
 
 
-_GAPS_ARE_PUBLIC = "whether a cell is missing is public"
-_INTEGERS_ARE_PUBLIC = "whether a column holds integers is public"
 _RANGE_IS_OF_THE_DATA = "without bounds, the figure comes from the data: from the range of what was seen"
-_SEEDED = "the noise is seeded: whoever knows random_state can take it off"
-_NOTHING_NOISED = "no column is noised"
-_NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
 _NEITHER = (
     "LaplaceNoise needs 'bounds' or 'sensitivity' for each {}. Give 'bounds', the public limits (lower, upper) that "
     "values are clamped to; or 'sensitivity', the change of a value that is to be hidden."
@@ -470,119 +474,3 @@ def _rounded_up(number: Fraction) -> Fraction:
     """
     unit = Fraction(10) ** (math.floor(math.log10(number)) - 1)
     return math.ceil(number / unit) * unit
-
-
-def _columns_of(owner: Any, frame: Any, names: tuple[str, ...], fits: Callable[[Any, object], bool]) -> list:
-    """Return the columns to noise: those of `columns`, else those that dicts name, else all that fit."""
-    named: dict = {}
-    for name in names:
-        if isinstance(getattr(owner, name), Mapping):
-            named |= dict.fromkeys(check_columns(owner, name, getattr(owner, name), frame.columns))
-    if owner.columns is not None:
-        columns = check_columns(owner, "columns", owner.columns, frame.columns)
-        for name in names:
-            _check_among(owner, name, columns)
-        return columns
-    return list(named) or [column for column in frame.columns if fits(frame, column)]
-
-
-def _check_among(owner: Any, name: str, columns: list) -> None:
-    """Raise where a dict names columns that `columns` leaves out: they would go without noise."""
-    value = getattr(owner, name)
-    outside = [column for column in value if column not in columns] if isinstance(value, Mapping) else []
-    if outside:
-        raise ParameterError(
-            f"The {name!r} parameter of {type(owner).__name__} names {', '.join(map(repr, outside))}, which 'columns' "
-            "leaves out; name the same columns in both."
-        )
-
-
-def _should_be_numeric(frame: Any, column: object) -> bool:
-    """Whether a column holds numbers, be it among other values: these must not slip through without noise."""
-    kind = _frames.kind(frame, column)
-    if kind == "text":
-        spelled = _count_spelled_numbers(frame, column)
-        return spelled > 0 and 2 * spelled >= int((~_frames.missing(frame, column)).sum())
-    return kind == "number" or kind == "other" and _frames.has_numbers(frame, column)
-
-
-def _count_spelled_numbers(frame: Any, column: object) -> int:
-    """Return how many cells of a column of text parse as numbers."""
-    return pc.sum(pc.match_substring_regex(_frames.texts(frame, column), _NUMBER)).as_py() or 0
-
-
-def _is_categorical(frame: Any, column: object) -> bool:
-    return _frames.kind(frame, column) in ("text", "category", "boolean")
-
-
-def _own(parameter: Any, column: object) -> Any:
-    """Return a column's own value of a parameter; None where a dict leaves it out."""
-    return parameter.get(column) if isinstance(parameter, Mapping) else parameter
-
-
-def _is_integral(frame: Any, column: object) -> bool:
-    """Whether a column holds integers: by its dtype, or because its objects are whole Python numbers."""
-    series = frame.get_column(column)
-    if series.dtype.is_numeric() or _frames.kind(frame, column) != "number":
-        return series.dtype.is_integer()
-    return all(issubclass(one, Integral) for one in set(map(type, series.drop_nulls().to_list())))
-
-
-def _check_table_and_seed(owner: Any, frame: Any) -> None:
-    if not len(frame):
-        raise ValueError(
-            f"{type(owner).__name__} needs a table of at least one row to fit. Got one with 0 rows instead."
-        )
-    if owner.random_state is not None:
-        check_integer(owner, "random_state", owner.random_state, low=0)
-
-
-def _check_numeric(frame: Any, column: object) -> None:
-    """Raise unless a column holds numbers, or nothing."""
-    kind = _frames.kind(frame, column)
-    spelled = kind == "text" and _count_spelled_numbers(frame, column) > 0
-    if kind in ("text", "category", "boolean") and not spelled and not _frames.missing(frame, column).all():
-        raise ValueError(
-            f"Column {column!r} holds {kind} values, to which Laplace noise cannot be added. For categories use "
-            "RandomizedResponse; leave identifiers out of 'columns', and drop or replace them."
-        )
-    _frames.clipped_numbers(frame, column, 2**52)
-
-
-def _checked_positive(owner: Any, name: str, column: object) -> Fraction:
-    value = _own(getattr(owner, name), column)
-    exact = rational(value)
-    if exact is None or exact <= 0:
-        of_column = f" for column {column!r}" if isinstance(getattr(owner, name), Mapping) else ""
-        raise invalid(owner, name, value, f"a positive number{of_column}")
-    return exact
-
-
-def _checked_bounds(owner: Any, column: object) -> tuple:
-    value = _own(owner.bounds, column)
-    if value is None:
-        return None, None
-    pair = tuple(map(rational, value)) if isinstance(value, Iterable) and not isinstance(value, str | Mapping) else ()
-    if len(pair) != 2 or None in pair or not pair[0] < pair[1]:
-        of_column = f" for column {column!r}" if isinstance(owner.bounds, Mapping) else ""
-        raise invalid(owner, "bounds", value, f"a pair of finite numbers, lower < upper{of_column}")
-    return pair
-
-
-def _source(owner: Any, column: object) -> KeyStream:
-    """Return random bits for one column in one call."""
-    if owner.random_state is None:
-        return secure_source()
-    return seeded_source(owner.random_state, type(owner).__name__, str(column))
-
-
-def _guarantee(owner: Any, figures: Mapping, conditions: list, scope: str) -> PrivacyGuarantee:
-    """Return the guarantee that columns of these ε make together."""
-    reasons = [_SEEDED] * (owner.random_state is not None) + [_NOTHING_NOISED] * (not figures)
-    return PrivacyGuarantee(
-        math.inf if reasons else sum(figures.values(), Fraction(0)),
-        columns=tuple(figures),
-        scope=scope,
-        reasons=tuple(reasons),
-        conditions=tuple(conditions) if figures else (),
-    )

@@ -12,7 +12,7 @@ LAYERS = [
     {"_checks", "_countries", "_inversion"},
     {"_frames", "_levels", "mechanisms", "accounting", "metrics", "_streams"},
     {"_arrays", "_addresses", "_quantiles", "_scales", "_mondrian", "_hierarchies", "_faker_*"},
-    {"_generalisation", "_constraints", "_suppression"},
+    {"_generalisation", "_constraints", "_suppression", "_calibration"},
     {"_files", "base", "specifications"},
     {"synthesis", "cleaning", "imputation", "outliers", "binning", "noise", "anonymity"},
     {"pipeline"},

@@ -28,9 +28,9 @@ from skdp import (
     OutlierDropper,
     PIICleaner,
     QuantileBinner,
+    _calibration,
     _inversion,
     mechanisms,
-    noise,
 )
 from skdp.mechanisms import (
     Inversion,
@@ -408,14 +408,14 @@ def test_a_reused_seed_is_caught():
 
 def test_a_source_kept_over_a_fork_is_caught(monkeypatch):
     kept = secure_source()
-    monkeypatch.setattr(noise, "secure_source", lambda: kept)
+    monkeypatch.setattr(_calibration, "secure_source", lambda: kept)
     with multiprocessing.get_context("fork").Pool(2, maxtasksperchild=1) as workers:
         vectors = sum(workers.map(noise_of, [LaplaceNoise(bounds=(0, 1))] * 4, chunksize=1), [])
     assert len(set(vectors)) < len(vectors)
 
 
 def test_a_key_used_twice_is_caught(monkeypatch):
-    monkeypatch.setattr(noise, "secure_source", lambda: KeyStream(bytes(32)))
+    monkeypatch.setattr(_calibration, "secure_source", lambda: KeyStream(bytes(32)))
     vectors = noise_of(LaplaceNoise(bounds=(0, 1)), 3)
     assert len(set(vectors)) == 1
 
