@@ -4,6 +4,7 @@ from skdp.accounting import PrivacyGuarantee
 from skdp.anonymity import KAnonymizer
 from skdp.binning import IntervalBinner, QuantileBinner
 from skdp.cleaning import PIICleaner, is_undeliverable
+from skdp.gaussian import GaussianNoise
 from skdp.imputation import Conditional, DistributionImputer
 from skdp.noise import LaplaceNoise, RandomizedResponse
 from skdp.outliers import OutlierDropper

@@ -29,6 +29,9 @@ class PrivacyGuarantee:
         Why `epsilon` is infinite; empty where it is finite.
     conditions : tuple of str, default=()
         What the figure takes for granted.
+    noise_multipliers : tuple of float, default=()
+        Where the noise is Gaussian, σ over the sensitivity for each of `columns`, rounded down: what accountants of
+        concentrated or Rényi privacy need.
 
     Examples
     --------
@@ -48,6 +51,7 @@ class PrivacyGuarantee:
     scope: Literal["local", "central", "metric"] = "local"
     reasons: tuple[str, ...] = ()
     conditions: tuple[str, ...] = ()
+    noise_multipliers: tuple[float, ...] = ()
 
     def __post_init__(self):
         if math.isnan(self.epsilon) or self.epsilon < 0:

@@ -21,6 +21,7 @@ from skdp import (
     DistributionImputer,
     Fake,
     FakerSynthesizer,
+    GaussianNoise,
     Integers,
     IntervalBinner,
     KAnonymizer,
@@ -50,6 +51,8 @@ CHECKED = [
     LaplaceNoise(bounds=(-10, 10)),
     LaplaceNoise(0.5, bounds=(-10, 10), missing="impute", postprocess="clip"),
     LaplaceNoise(sensitivity=1e6),
+    GaussianNoise(bounds=(-10, 10)),
+    GaussianNoise(0.5, 1e-9, bounds=(-10, 10), missing="impute", postprocess="clip"),
     RandomizedResponse(1.0, categories={"x0": [0.0, 1.0]}, other=0.0),
     RandomizedResponse(1.0, categories=["a", "b"]),
     KAnonymizer(2),
@@ -86,6 +89,7 @@ ESTIMATORS = [
     KAnonymizer(2, quasi_identifiers=["age", "city", "group"], relaxed=True, max_suppression=0.5),
     KAnonymizer(2, quasi_identifiers=["income", "city", "member"], labels="mean", sensitive="group", l_diversity=2),
     LaplaceNoise(bounds={"income": (0, 100)}, random_state=3),
+    GaussianNoise(bounds={"income": (0, 100)}, random_state=3),
     RandomizedResponse(1, categories={"group": ["a", "b", "c"], "member": [True, False, None]}, random_state=3),
 ]
 
@@ -96,7 +100,7 @@ def name(estimator):
 
 def draws(estimator):
     """Whether `transform` draws at random for every row, whatever the row holds."""
-    if isinstance(estimator, LaplaceNoise | RandomizedResponse):
+    if isinstance(estimator, LaplaceNoise | GaussianNoise | RandomizedResponse):
         return getattr(estimator, "categories", None) != ["a", "b"]  # which columns of numbers do not hold
     return isinstance(estimator, FakerSynthesizer) and estimator.schema or getattr(estimator, "replace", "") == "all"
 

@@ -9,12 +9,12 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "skdp"
 LAYERS = [
-    {"_checks", "_countries", "_inversion"},
+    {"_checks", "_countries", "_inversion", "_gaussian_scale"},
     {"_frames", "_levels", "mechanisms", "accounting", "metrics", "_streams"},
     {"_arrays", "_addresses", "_quantiles", "_scales", "_mondrian", "_hierarchies", "_faker_*"},
-    {"_generalisation", "_constraints", "_suppression", "_calibration"},
+    {"_generalisation", "_constraints", "_suppression", "_calibration", "_discrete_gaussian"},
     {"_files", "base", "specifications"},
-    {"synthesis", "cleaning", "imputation", "outliers", "binning", "noise", "anonymity"},
+    {"synthesis", "cleaning", "imputation", "outliers", "binning", "noise", "gaussian", "anonymity"},
     {"pipeline"},
     {"model_selection"},
     {"plots"},

@@ -358,7 +358,9 @@ def test_a_seed_and_a_name_determine_a_stream():
     assert len({str(first(*name)) for name in [(1, "a"), (2, "a"), (1, "b"), (1, "a", "b"), (1, "ab")]}) == 5
 
 
-@pytest.mark.parametrize("module", ["noise.py", "_calibration.py", "mechanisms.py", "_inversion.py"])
+@pytest.mark.parametrize(
+    "module", ["noise.py", "gaussian.py", "_calibration.py", "mechanisms.py", "_inversion.py", "_discrete_gaussian.py"]
+)
 def test_noise_has_no_other_source_of_randomness(module):
     tree = ast.parse((PACKAGE / module).read_text(encoding="utf-8"))
     for node in ast.walk(tree):
