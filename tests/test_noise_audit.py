@@ -7,6 +7,7 @@ import pickle
 import traceback
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from fractions import Fraction
 
 import joblib
@@ -32,6 +33,9 @@ from skdp import (
     _inversion,
     mechanisms,
 )
+from skdp._discrete_gaussian import discrete_gaussian, gaussian_grid
+from skdp._discrete_gaussian import release as release_gaussian
+from skdp.gaussian import GaussianNoise
 from skdp.mechanisms import (
     Inversion,
     KeyStream,
@@ -244,6 +248,7 @@ INVERSIONS = {
     "top digit": lambda: _inversion.top_digit(laplace_grid(1, 0, 120).rate * 2**20),
     "sign": lambda: _inversion.sign_of(Fraction(1, 120)),
     "response": lambda: _inversion.response(Fraction(1), 9),
+    "Gaussian, few": lambda: discrete_gaussian(Fraction(1)).blocks,
 }
 
 
@@ -429,7 +434,8 @@ def test_cells_of_one_call_never_share_noise():
 
 
 @pytest.mark.parametrize(
-    "estimator", [LaplaceNoise(bounds=(0, 1)), RandomizedResponse(1, categories={"c0": [0.0, 1.0]})]
+    "estimator",
+    [LaplaceNoise(bounds=(0, 1)), GaussianNoise(bounds=(0, 1)), RandomizedResponse(1, categories={"c0": [0.0, 1.0]})],
 )
 def test_a_source_that_fails_raises_and_nothing_is_released(monkeypatch, estimator):
     estimator = clone(estimator).fit(zeros())
@@ -636,6 +642,8 @@ STEPS = [
     *(OutlierDropper(method=method, action="clip") for method in ("zscore", "mad", "quantile", "gap")),
     LaplaceNoise(bounds=(0, 100)),
     LaplaceNoise(sensitivity=0.5),
+    GaussianNoise(bounds=(0, 100)),
+    GaussianNoise({"number": 2}, bounds={"number": (10, 90)}, missing="impute", postprocess="clip", random_state=3),
     LaplaceNoise({"number": 2}, bounds={"number": (10, 90)}, missing="impute", postprocess="clip", random_state=3),
     RandomizedResponse(1, categories={"text": CATEGORIES}, other=CATEGORIES[0]),
     IntervalBinner({"number": [20, 40, 60]}),
@@ -710,3 +718,77 @@ def test_planted_text_is_caught(caplog):
     table = planted()
     estimator = Careless(bounds=(0, 100)).fit(table)
     assert leaked([str(vars(estimator)).encode()], table) > 0
+
+
+# 9. Gaussian noise under the same attacks
+
+
+def gaussian(values, epsilon, lower, upper, delta=1e-6):
+    return release_gaussian(values, gaussian_grid(epsilon, delta, lower, upper))
+
+
+def numpy_gaussian(values, epsilon, lower, upper):
+    """What everyone writes, and what is broken."""
+    scale = gaussian_grid(epsilon, 1e-6, lower, upper).scale
+    return values + np.random.default_rng().normal(0, scale, len(values))
+
+
+def test_low_bits_of_gaussian_noise_tell_nothing():
+    assert precision_attack(gaussian) <= 1
+
+
+def test_low_bits_of_numpy_s_gaussian_noise_are_caught():
+    assert precision_attack(numpy_gaussian) > 1
+
+
+def test_every_gaussian_output_is_on_the_grid_and_so_possible_for_every_input():
+    grid = gaussian_grid(1, 1e-6, 0, 1)
+    first, last = grid.window()
+    for value in (0.0, 1 / 3, 1.0):
+        steps = gaussian(np.full(100_000, value), 1, 0, 1) / grid.step
+        assert (steps == np.floor(steps)).all()
+        assert first < steps.min() <= steps.max() < last
+    steps = numpy_gaussian(np.zeros(1000), 1, 0, 1) / grid.step
+    assert (steps != np.floor(steps)).mean() > 0.99
+
+
+def empirical_delta(release, epsilon, size=1_000_000):
+    """Return a lower bound on δ at ε: the event "y > t" chosen on one half of the draws, the bound taken on the other.
+
+    2,000,000 draws a side; false alarm 2e-9.
+    """
+    cuts = np.linspace(-3, 6, 181)
+    counts = []
+    for value in (1.0, 0.0):
+        halves = [np.sort(release(np.full(size, value))) for _ in range(2)]
+        counts.append([size - np.searchsorted(half, cuts, side="right") for half in halves])
+    (choose_1, bound_1), (choose_0, bound_0) = counts
+    best = int((choose_1 - math.exp(epsilon) * choose_0).argmax())
+    return at_least(bound_1[best], size, ALPHA) - math.exp(epsilon) * at_most(bound_0[best], size, ALPHA)
+
+
+@pytest.mark.parametrize("integral", [False, True])
+def test_no_event_proves_more_than_delta(integral):
+    grid = gaussian_grid(0.5, 0.1, 0, 1, integral=integral)
+    found = empirical_delta(lambda values: release_gaussian(values, grid), 0.5)
+    assert 0.09 < found <= 0.1  # and the attack is strong enough to see nearly all of it
+
+
+def test_five_percent_less_gaussian_noise_is_caught():
+    grid = gaussian_grid(0.5, 0.1, 0, 1)
+    less = replace(grid, sigma=grid.sigma / Fraction("1.05"))
+    assert empirical_delta(lambda values: release_gaussian(values, less), 0.5) > 0.1
+
+
+def test_gaussian_noise_never_repeats():
+    estimator = GaussianNoise(bounds=(0, 1)).fit(zeros())
+    vectors = noise_of(estimator, 3) + noise_of(estimator) + noise_of(clone(estimator))
+    vectors += noise_of(pickle.loads(pickle.dumps(estimator)))
+    with multiprocessing.get_context("fork").Pool(2) as workers:
+        vectors += sum(workers.map(noise_of, [estimator] * 4, chunksize=1), [])
+    assert len({vector[:8] for vector in vectors}) == len(vectors) == 10
+
+
+def test_a_key_used_twice_is_caught_in_gaussian_noise(monkeypatch):
+    monkeypatch.setattr(_calibration, "secure_source", lambda: KeyStream(bytes(32)))
+    assert len(set(noise_of(GaussianNoise(bounds=(0, 1)), 3))) == 1
