@@ -21,6 +21,7 @@ from skdp._recipe_values import Place, check_keys, distributions, hierarchies, p
 from skdp.anonymity import KAnonymizer
 from skdp.binning import IntervalBinner, QuantileBinner
 from skdp.cleaning import PIICleaner
+from skdp.gaussian import GaussianNoise
 from skdp.imputation import DistributionImputer
 from skdp.noise import LaplaceNoise, RandomizedResponse
 from skdp.outliers import OutlierDropper
@@ -35,7 +36,7 @@ STEPS = {
     step.__name__: step
     for step in (
         FakerSynthesizer, PIICleaner, DistributionImputer, OutlierDropper, IntervalBinner, QuantileBinner,
-        LaplaceNoise, RandomizedResponse, KAnonymizer,
+        GaussianNoise, LaplaceNoise, RandomizedResponse, KAnonymizer,
     )
 }  # fmt: skip
 """The steps of skdp that a recipe may use."""
