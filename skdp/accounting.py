@@ -29,6 +29,10 @@ class PrivacyGuarantee:
         Why `epsilon` is infinite; empty where it is finite.
     conditions : tuple of str, default=()
         What the figure takes for granted.
+    noise_multipliers : tuple of float, default=()
+        Of Gaussian noise: the standard deviation over the sensitivity, rounded down, one entry for each time that a
+        record is noised (one a column). They let `skdp.accounting.compose` find a tighter ε; without them `epsilon` and
+        `delta` add up.
 
     Examples
     --------
@@ -48,6 +52,7 @@ class PrivacyGuarantee:
     scope: Literal["local", "central", "metric"] = "local"
     reasons: tuple[str, ...] = ()
     conditions: tuple[str, ...] = ()
+    noise_multipliers: tuple[float, ...] = ()
 
     def __post_init__(self):
         if math.isnan(self.epsilon) or self.epsilon < 0:
@@ -63,8 +68,7 @@ class PrivacyGuarantee:
     @property
     def epsilon_float(self) -> float:
         """ε as a float, never less than the exact figure."""
-        nearest = float(self.epsilon)
-        return nearest if nearest >= self.epsilon else math.nextafter(nearest, math.inf)
+        return rounded_up(self.epsilon)
 
     def __str__(self) -> str:
         figure = f"ε = {self.epsilon_float:.6g} for each record" if self.is_finite else "ε = ∞"
@@ -73,3 +77,18 @@ class PrivacyGuarantee:
         columns = f"; columns: {', '.join(map(str, self.columns))}" if self.columns else ""
         conditions = "".join(f"\n- {condition}" for condition in self.conditions)
         return f"{figure}{delta}, {self.scope} ({self.relation}){reasons}{columns}{conditions}"
+
+
+def rounded_up(number: Fraction | float) -> float:
+    """Return the least float that is not below a number.
+
+    Examples
+    --------
+    >>> rounded_up(Fraction(1, 3)) >= Fraction(1, 3), rounded_up(Fraction(10) ** 400)
+    (True, inf)
+    """
+    try:
+        nearest = float(number)
+    except OverflowError:
+        return math.inf
+    return nearest if nearest >= number else math.nextafter(nearest, math.inf)

@@ -1,4 +1,4 @@
-"""The command line: ``skdp synthesize``."""
+"""The command line: ``skdp synthesize``, ``skdp ledger``."""
 
 import argparse
 import signal
@@ -58,6 +58,14 @@ def synthesize(options: argparse.Namespace) -> int:
     return 0
 
 
+def ledger(options: argparse.Namespace) -> int:
+    """Print the entries of a privacy ledger."""
+    from skdp.ledger import print_ledger
+
+    print_ledger(options.file)
+    return 0
+
+
 def _stream(pipeline, request, writer) -> int:
     """Make, clean and write the table chunk by chunk, all three at once. Return its length."""
     from tqdm import tqdm
@@ -110,6 +118,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--seed", type=_seed, metavar="N", help="make the same table again for the same number")
     command.add_argument("--raw-cells", action="store_true", help="leave CSV cells that look like formulas as they are")
     command.set_defaults(run=synthesize)
+    command = commands.add_parser("ledger", help="print a privacy ledger", description="Print a privacy ledger.")
+    command.add_argument("file", metavar="FILE", help="the ledger's file")
+    command.set_defaults(run=ledger)
     return parser
 
 

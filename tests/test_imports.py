@@ -10,10 +10,10 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "skdp"
 LAYERS = [
     {"_checks", "_countries", "_inversion"},
-    {"_frames", "_levels", "mechanisms", "accounting", "metrics", "_streams"},
+    {"_frames", "_levels", "mechanisms", "accounting", "_ledger_file", "metrics", "_streams"},
     {"_arrays", "_addresses", "_quantiles", "_mondrian", "_hierarchies", "_faker_*"},
     {"_generalisation", "_constraints", "_suppression"},
-    {"_files", "base", "specifications"},
+    {"_files", "base", "specifications", "ledger"},
     {"synthesis", "cleaning", "imputation", "outliers", "binning", "noise", "anonymity"},
     {"pipeline"},
     {"model_selection"},
@@ -31,6 +31,7 @@ ONLY_IN = {
     "matplotlib": {"plots"},
     "dask": {"distributed"},
     "gender_guesser": {"cleaning"},
+    "sqlite3": {"_ledger_file"},
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
