@@ -159,10 +159,10 @@ def test_at_the_cap_nothing_is_drawn_and_nothing_charged(step, path):
     step.set_params(ledger=ledger)
     with pytest.raises(BudgetExceededError) as raised:
         step.fit_transform(pd.DataFrame({"x": column}))
-    message = (
-        f"asks for ε = 2, of which 1.5 of the cap 1.5 is left. Nothing was drawn, charged or released; the ledger is"
+    assert str(raised.value) == (
+        f"{type(step).__name__} asks for ε = 2, of which 1.5 of the cap 1.5 is left. Nothing was drawn, charged or "
+        f"released; the ledger is {ledger.path!r}."
     )
-    assert str(raised.value) == f"{type(step).__name__} {message} {ledger.path!r}."
     assert ledger.spent == len(ledger.entries()) == 0
 
 
@@ -290,7 +290,7 @@ def test_joblib_s_workers_share_it(backend):
     assert ledger.spent == pytest.approx(4.2)
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize("method", ["fork", pytest.param("spawn", marks=pytest.mark.long)])
 def test_eight_processes_lose_nothing(method, path):
     ledger = PrivacyLedger(path, epsilon=160)
     charge(ledger, guarantee=PrivacyGuarantee(Fraction(0)))
