@@ -4,6 +4,7 @@ from skdp.accounting import PrivacyGuarantee
 from skdp.anonymity import KAnonymizer
 from skdp.binning import IntervalBinner, QuantileBinner
 from skdp.cleaning import PIICleaner, is_undeliverable
+from skdp.guarantees import privacy_guarantee
 from skdp.imputation import Conditional, DistributionImputer
 from skdp.ledger import BudgetExceededError, LedgerError, PrivacyLedger, set_ledger
 from skdp.noise import LaplaceNoise, RandomizedResponse

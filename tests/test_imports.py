@@ -15,7 +15,7 @@ LAYERS = [
     {"_generalisation", "_constraints", "_suppression"},
     {"_files", "base", "specifications", "ledger"},
     {"synthesis", "cleaning", "imputation", "outliers", "binning", "noise", "anonymity"},
-    {"pipeline"},
+    {"pipeline", "guarantees", "_flows"},
     {"model_selection"},
     {"plots"},
     {"report"},
@@ -32,6 +32,7 @@ ONLY_IN = {
     "dask": {"distributed"},
     "gender_guesser": {"cleaning"},
     "sqlite3": {"_ledger_file"},
+    "dp_accounting": {"accounting"},
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
