@@ -12,7 +12,7 @@ import pandas as pd
 from skdp import _ledger_file
 from skdp._checks import invalid
 from skdp._ledger_file import LedgerError, exact, spelled
-from skdp.accounting import PrivacyGuarantee, rounded_up
+from skdp.accounting import PrivacyGuarantee, compose, rounded_up
 from skdp.mechanisms import rational
 
 __all__ = ["BudgetExceededError", "LedgerError", "PrivacyLedger", "print_ledger", "set_ledger"]
@@ -26,9 +26,9 @@ class PrivacyLedger:
     """One account of what was released, which every copy of a step, in whatever process, charges to.
 
     Give it to the steps that draw noise (``ledger=``), or to all of a pipeline with `set_ledger`. Each `transform` or
-    `fit_transform` then writes an entry before it draws any noise; where the cap would be passed it raises
-    `BudgetExceededError` instead. `clone`, `deepcopy`, pickle and the worker processes of joblib and Dask copy a handle
-    to the same file, never the balance.
+    `fit_transform` of at least one row then writes an entry before it draws any noise; where the cap would be passed it
+    raises `BudgetExceededError` instead. `clone`, `deepcopy`, pickle and the worker processes of joblib and Dask copy a
+    handle to the same file, never the balance.
 
     Parameters
     ----------
@@ -161,6 +161,34 @@ class PrivacyLedger:
                 raise BudgetExceededError(self._exceeded(guarantee, estimator, "δ", delta_cap, delta))
             connection.execute("INSERT INTO entries VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
             connection.execute("UPDATE budget SET epsilon = ?, delta = ?", [spelled(total) for total in after])
+
+    def composed(self, delta=None, *, method="rdp") -> PrivacyGuarantee:
+        """Return what all charges together give each record.
+
+        Parameters
+        ----------
+        delta : float or Fraction, default=None
+            None adds up ε and δ, as the cap does. A number above 0 and below 1 asks for the ε at this δ, which is
+            tighter where Gaussian noise was charged; that needs ``dp-accounting``.
+        method : {"rdp", "pld"}, default="rdp"
+            How Gaussian noise is composed; see `skdp.accounting.compose`.
+
+        Returns
+        -------
+        guarantee : PrivacyGuarantee
+            Over the columns of all entries.
+
+        Raises
+        ------
+        ParameterError
+            If `delta` or `method` is none of the above.
+        ImportError
+            If ``dp-accounting`` is needed and not there.
+        """
+        with _ledger_file.reading(self.path) as connection:
+            found = connection.execute("SELECT epsilon, delta, columns, scope, reasons, noise_multipliers FROM entries")
+            parts = [_guarantee(*row) for row in found]
+        return compose(parts, delta=delta, method=method)
 
     def entries(self) -> pd.DataFrame:
         """Return every charge, the first one first.
@@ -331,6 +359,18 @@ def _row(guarantee: PrivacyGuarantee, estimator: str, rows: int, purpose: str) -
         guarantee.scope,
         json.dumps(guarantee.reasons, ensure_ascii=False),
         json.dumps(guarantee.noise_multipliers),
+    )
+
+
+def _guarantee(epsilon, delta, columns, scope, reasons, noise_multipliers) -> PrivacyGuarantee:
+    """Return the guarantee that `_row` wrote."""
+    return PrivacyGuarantee(
+        exact(epsilon),
+        exact(delta),
+        columns=tuple(json.loads(columns)),
+        scope=scope,
+        reasons=tuple(json.loads(reasons)),
+        noise_multipliers=tuple(json.loads(noise_multipliers)),
     )
 
 

@@ -1,3 +1,4 @@
+import contextlib
 import copy
 import math
 import multiprocessing
@@ -41,6 +42,7 @@ from skdp import (
     set_ledger,
 )
 from skdp._checks import ParameterError
+from skdp.accounting import compose
 from skdp.cli import main
 
 TENTH = PrivacyGuarantee(Fraction(1, 10), columns=("Age",))
@@ -146,6 +148,35 @@ def test_figures_too_long_to_write_in_decimals_are_kept_exactly():
     charge(ledger, 2, PrivacyGuarantee(long))
     charge(ledger, guarantee=PrivacyGuarantee(Fraction(1, 3**10_000)))
     assert ledger.spent == pytest.approx(float(2 * long))
+
+
+def test_what_is_composed_is_the_sum_of_the_entries():
+    ledger = PrivacyLedger()
+    noise(ledger).fit_transform(ages())
+    charge(ledger, 3)
+    composed = ledger.composed()
+    assert composed == PrivacyGuarantee(Fraction(13, 10), columns=("Age",))
+    assert ledger.composed(1e-6) == composed  # without Gaussian noise there is nothing to gain
+
+
+def test_gaussian_noise_composes_more_tightly_at_a_delta():
+    pytest.importorskip("dp_accounting")
+    ledger = PrivacyLedger()
+    parts = [PrivacyGuarantee(Fraction(1), Fraction(1, 10**7), columns=("Age",), noise_multipliers=(5.0, 6.0))] * 9
+    for part in parts:
+        charge(ledger, guarantee=part)
+    charge(ledger)
+    for method in ("rdp", "pld"):
+        composed = ledger.composed(1e-6, method=method)
+        assert composed == compose([*parts, TENTH], delta=1e-6, method=method)
+        assert composed.epsilon < ledger.spent
+        assert composed.delta == Fraction(1e-6)
+
+
+def test_infinite_charges_compose_to_infinity_with_their_reasons():
+    ledger = PrivacyLedger()
+    noise(ledger, random_state=0).fit_transform(ages())
+    assert "seeded" in ledger.composed().reasons[0]
 
 
 # The cap
@@ -430,6 +461,23 @@ def spend_and_tell(ledger, side):
             os.fsync(file.fileno())
 
 
+def test_the_killing_would_show_a_ledger_that_commits_late(path, tmp_path):
+    ledger, side = PrivacyLedger(path), tmp_path / "released"
+
+    def spend_in_one_transaction():
+        with skdp.ledger._ledger_file.transaction(path) as connection:
+            skdp.ledger._ledger_file.transaction = lambda _: contextlib.nullcontext(connection)  # the planted bug
+            spend_and_tell(ledger, side)
+
+    process = multiprocessing.get_context("fork").Process(target=spend_in_one_transaction)
+    process.start()
+    while not side.exists() or not side.stat().st_size:
+        time.sleep(0.01)
+    process.kill()
+    process.join()
+    assert side.stat().st_size > len(ledger.entries())
+
+
 # It fails closed
 
 
@@ -605,6 +653,11 @@ def test_set_ledger_reaches_every_nested_step():
     assert all(value is ledger for value in found.values())
     assert len(set_ledger(LaplaceNoise(), ledger).get_params()) == 8
     assert set_ledger(noise(ledger), None).ledger is None
+
+
+def test_what_is_no_ledger_is_refused_by_fit():
+    with pytest.raises(ParameterError, match="'ledger' parameter of LaplaceNoise must be a PrivacyLedger or None"):
+        noise("budget.sqlite").fit(ages())
 
 
 def test_set_ledger_refuses_what_would_charge_nothing():
