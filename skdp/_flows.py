@@ -80,8 +80,10 @@ class Account:
         if reasons:
             spent.append(PrivacyGuarantee(math.inf, reasons=tuple(reasons)))
         conditions = [*self.conditions]
-        if bare:
-            conditions.append(f"nothing is said about {_listed(bare)}, released without noise")
+        if bare & self.learned:
+            conditions.append(f"only what was learned is covered of {_listed(bare & self.learned)}, not the cells")
+        if bare - self.learned:
+            conditions.append(f"nothing is said about {_listed(bare - self.learned)}, released without noise")
         total = compose([*spent, PrivacyGuarantee(Fraction(0), conditions=tuple(conditions))], **options)
         return replace(total, columns=tuple(covered))
 
@@ -128,6 +130,8 @@ def _pass_noise(step: Any, path: tuple, columns: list[Column], account: Account)
             account.reasons.append(f"{label(step, path, 'epsilon')}: what other ε of the search gave cannot be told")
         elif guarantee.is_finite:
             guarantee = replace(guarantee, epsilon=guarantee.epsilon * scale)
+    if guarantee.is_finite and getattr(step, "random_state", None) is not None:
+        account.reasons.append(f"{label(step, path, 'random_state')}: it was set after the step was fitted")
     names = {str(column) for column in guarantee.columns}
     noised = [column for column in columns if column.name in names]
     if len(noised) < len(names):
@@ -202,7 +206,8 @@ def _pass_foreign(step: Any, path: tuple, columns: list[Column], account: Accoun
     if isinstance(step, FunctionTransformer) and step.func is None:
         return columns
     if hasattr(step, "transform") and not hasattr(step, "predict") and not tags.requires_fit:
-        return [mixed(columns, "", crossed=isinstance(step, FunctionTransformer))]
+        known = type(step).__module__.startswith("sklearn.") and not isinstance(step, FunctionTransformer)
+        return [mixed(columns, "", crossed=not known)]
     bare = [column.name for column in columns if column.raw]
     if bare:
         reach = "reaches" if len(bare) == 1 else "reach"

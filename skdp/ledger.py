@@ -4,6 +4,7 @@ import datetime
 import json
 import math
 import os
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
@@ -251,6 +252,9 @@ class PrivacyLedger:
         if not guarantee.is_finite:
             return f"{estimator} asks for ε = ∞, which no cap allows: {'; '.join(guarantee.reasons)}. {self._where()}"
         asked = guarantee.epsilon if symbol == "ε" else guarantee.delta
+        if symbol == "δ" and not cap:
+            none = f"{estimator} asks for δ = {_shown(asked)}, and the ledger allows none; make it with 'delta'."
+            return f"{none} {self._where()}"
         left = _shown(cap - spent)
         hair = " (less by the rounding of a float; Fraction and Decimal are exact)" if left == _shown(asked) else ""
         return (
@@ -270,7 +274,7 @@ def set_ledger(estimator, ledger):
     ----------
     estimator : estimator
         A step, Pipeline, ColumnTransformer, FeatureUnion, `skdp.TrainOnKept`, search, or any nesting of them. It is
-        changed in place.
+        changed in place, with its fitted copies of steps where it is fitted.
     ledger : PrivacyLedger or None
         The ledger; None takes it away.
 
@@ -296,13 +300,15 @@ def set_ledger(estimator, ledger):
     """
     if ledger is not None and not isinstance(ledger, PrivacyLedger):
         raise invalid("set_ledger", "ledger", ledger, "a PrivacyLedger or None")
-    names = [name for name in estimator.get_params(deep=True) if name.rpartition("__")[2] == "ledger"]
-    if not names:
+    found = list(_steps_with_ledger(estimator, set()))
+    if not found:
         raise ValueError(
             f"No step of {type(estimator).__name__} has a 'ledger' parameter, so nothing would be charged. Steps that "
             "have one are those with noise, such as LaplaceNoise."
         )
-    return estimator.set_params(**dict.fromkeys(names, ledger))
+    for step in found:
+        step.set_params(ledger=ledger)
+    return estimator
 
 
 def print_ledger(path: str) -> None:
@@ -328,6 +334,20 @@ def print_ledger(path: str) -> None:
     cap = f" of {_shown(ledger.epsilon)}; {_shown(ledger.remaining)} is left" if ledger.epsilon is not None else ""
     delta = f"; δ = {_shown(ledger.spent_delta)}" if ledger.spent_delta else ""
     print(f"{len(entries):,} entries; ε = {_shown(ledger.spent)} spent{cap}{delta}")
+
+
+def _steps_with_ledger(owner: Any, seen: set[int]) -> Iterator[Any]:
+    """Yield the steps anywhere in an estimator, fitted copies of them included, that have the parameter."""
+    if isinstance(owner, list | tuple | dict):
+        for part in owner.values() if isinstance(owner, dict) else owner:
+            yield from _steps_with_ledger(part, seen)
+    elif hasattr(owner, "get_params") and not isinstance(owner, type) and id(owner) not in seen:
+        seen.add(id(owner))
+        parameters = owner.get_params(deep=False)
+        if "ledger" in parameters:
+            yield owner
+        for part in (*parameters.values(), *vars(owner).values()):
+            yield from _steps_with_ledger(part, seen)
 
 
 def _handle(path: str, epsilon: Fraction | None, delta: Fraction | None, temporary: bool) -> PrivacyLedger:

@@ -126,7 +126,8 @@ def test_what_is_learned_with_epsilon_counts_once_and_covers_no_cell():
     found = guarantee(NoisyBinner(2), answers())
     assert (found.epsilon, found.scope) == (Fraction(5, 2), "central")
     assert found.columns == ("Age", "Region")
-    assert "nothing is said about columns 'Age', 'Debt', released without noise" in found.conditions
+    assert "only what was learned is covered of column 'Age', not the cells" in found.conditions
+    assert "nothing is said about column 'Debt', released without noise" in found.conditions
     assert guarantee(NoisyBinner(2), noise({"Age": 1})).epsilon == 3
     assert guarantee(noise({"Age": 1}), NoisyBinner(2)).epsilon == 1  # it learns from what is noised already
     assert guarantee(NoisyBinner(), LogisticRegression(), table=numbers()).epsilon == math.inf
@@ -308,6 +309,31 @@ def test_a_function_may_mix_rows_so_noise_behind_it_is_for_nothing():
     assert "the cells of columns 'Age', 'Debt' may depend on other records" in only_reason(found)
     beside = ColumnTransformer([("f", FunctionTransformer(np.log1p), ["Debt"]), ("n", noise(), ["Age"])])
     assert guarantee(beside).epsilon == 1
+
+
+def test_a_seed_set_after_fit_is_noticed():
+    pipeline = fitted(noise(), table=numbers()).set_params(laplacenoise__random_state=0)
+    assert "parameter 'random_state'): it was set after" in only_reason(privacy_guarantee(pipeline))
+
+
+def test_others_steps_without_a_fit_are_not_taken_to_treat_each_row_by_itself():
+    class Centre(TransformerMixin, BaseEstimator):
+        def fit(self, X, y=None):
+            return self
+
+        def transform(self, X):
+            return X - X.mean()
+
+        def __sklearn_tags__(self):
+            tags = super().__sklearn_tags__()
+            tags.requires_fit = False
+            return tags
+
+        def get_feature_names_out(self, input_features=None):
+            return input_features
+
+    found = guarantee(Centre(), noise(), table=numbers())
+    assert "the cells of columns 'Age', 'Debt' may depend on other records" in only_reason(found)
 
 
 def test_our_own_steps_without_a_random_part_are_neutral():
