@@ -11,7 +11,7 @@ from sklearn.utils import get_tags
 
 from skdp.accounting import PrivacyGuarantee, compose
 from skdp.anonymity import KAnonymizer
-from skdp.base import PrivacyTransformer
+from skdp.base import PrivacyTransformer, RowDropperMixin
 from skdp.binning import IntervalBinner, QuantileBinner
 from skdp.cleaning import PIICleaner
 from skdp.imputation import DistributionImputer
@@ -99,7 +99,7 @@ def pass_step(step: Any, path: tuple, columns: list[Column], account: Account) -
     """Return what a single step makes of the columns, charging it to the account."""
     if isinstance(step, FakerSynthesizer):
         return _pass_synthesizer(step, columns, account)
-    if isinstance(step, OutlierDropper | KAnonymizer):
+    if isinstance(step, OutlierDropper | KAnonymizer) and not step.privacy_guarantee_.is_finite:
         account.parts.append(_labelled(step, path, step.privacy_guarantee_))
         return _renamed(step, columns, [column.name for column in columns])
     if isinstance(step, DistributionImputer) and not hasattr(step, "privacy_guarantee_"):
@@ -151,9 +151,12 @@ def _pass_learner(step: Any, path: tuple, columns: list[Column], account: Accoun
     guarantee = step.privacy_guarantee_
     names = {str(column) for column in guarantee.columns} or {column.name for column in columns}
     seen = [column for column in columns if column.name in names]
-    if mixed(seen, "").raw:
+    raw = mixed(seen, "").raw
+    if raw:
         account.parts.append(_labelled(step, path, guarantee))
-        account.learned |= mixed(seen, "").raw
+        account.learned |= raw if guarantee.is_finite else frozenset()
+    if isinstance(step, RowDropperMixin) and step.action == "drop":
+        account.shown |= raw  # by which rows are there
     return _renamed(step, columns, [column.name for column in seen])
 
 
@@ -208,7 +211,7 @@ def _pass_foreign(step: Any, path: tuple, columns: list[Column], account: Accoun
     if hasattr(step, "transform") and not hasattr(step, "predict") and not tags.requires_fit:
         known = type(step).__module__.startswith("sklearn.") and not isinstance(step, FunctionTransformer)
         return [mixed(columns, "", crossed=not known)]
-    bare = [column.name for column in columns if column.raw]
+    bare = mixed(columns, "").raw
     if bare:
         reach = "reaches" if len(bare) == 1 else "reach"
         account.reasons.append(f"{_listed(bare)} {reach} {label(step, path)} without noise")

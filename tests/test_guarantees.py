@@ -288,6 +288,14 @@ def test_a_predictor_that_sees_one_column_without_noise_has_no_guarantee():
     assert guarantee(noise(), answers(), encode, LogisticRegression()).epsilon == Fraction(5, 2)
 
 
+def test_reasons_name_the_table_s_columns_even_where_arrays_flow():
+    parts = ColumnTransformer([("n", noise(), ["Age"])], remainder="passthrough")
+    pipeline = make_pipeline(parts, LogisticRegression()).fit(numbers(), Y)
+    assert only_reason(privacy_guarantee(pipeline)) == (
+        "column 'Debt' reaches logisticregression (LogisticRegression) without noise"
+    )
+
+
 def test_a_scaler_that_learns_from_raw_columns_is_infinite_even_before_noise():
     found = guarantee(StandardScaler(), noise(bounds=(-3, 3)), table=numbers())
     assert only_reason(found) == "columns 'Age', 'Debt' reach standardscaler (StandardScaler) without noise"

@@ -27,6 +27,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import FeatureUnion
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import skdp
 from skdp import (
@@ -180,6 +181,17 @@ def test_infinite_charges_compose_to_infinity_with_their_reasons():
     ledger = PrivacyLedger()
     noise(ledger, random_state=0).fit_transform(ages())
     assert "seeded" in ledger.composed().reasons[0]
+
+
+@parametrize_with_checks(
+    [LaplaceNoise(bounds=(-10, 10), ledger=PrivacyLedger())],
+    expected_failed_checks=lambda estimator: dict.fromkeys(
+        ["check_methods_sample_order_invariance", "check_methods_subset_invariance"], "noise differs from call to call"
+    ),
+    xfail_strict=True,
+)
+def test_scikit_learn_s_checks_hold_with_a_ledger(estimator, check):
+    check(estimator)
 
 
 # The cap
