@@ -184,7 +184,10 @@ def _pass_cleaner(step: Any, columns: list[Column], account: Account) -> list[Co
     addresses = [column for column in columns if column.name in step.addresses_]
     if step.action == "drop" and step.drop:
         account.shown |= mixed(addresses, "").raw
-    return _renamed(step, columns, [*step.addresses_, *filter(None, [step.gender_from, step.gender_])], [step.gender_])
+    stated = step.gender_ in [column.name for column in columns]
+    out = _renamed(step, columns, [*step.addresses_, *filter(None, [step.gender_from, step.gender_])], [step.gender_])
+    # how letters of a stated gender are read is learned from the whole column
+    return [mixed([one], one.name, crossed=True) if stated and one.name == step.gender_ else one for one in out]
 
 
 def _pass_synthesizer(step: Any, columns: list[Column], account: Account) -> list[Column]:

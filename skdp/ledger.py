@@ -35,7 +35,7 @@ class PrivacyLedger:
     ----------
     path : str or PathLike, default=None
         The file. It is made, for its owner alone to read and write, where it is not there. None makes a temporary file
-        that goes when the process that made it exits.
+        that goes when the process that made it exits, and stays where that is killed.
     epsilon : float, Fraction or Decimal, default=None
         The cap: the sum of all ε that may be charged, above 0. A file keeps the cap it was made with; None takes that,
         or sets none in a new file. Floats are taken as the binary fractions they are, and ten times 0.1 is a little

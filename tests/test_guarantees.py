@@ -141,6 +141,11 @@ def test_seeded_noise_is_infinite(step):
     )
 
 
+def test_noise_on_categories_is_an_error_that_names_the_other_mechanism():
+    with pytest.raises(ValueError, match="RandomizedResponse"):
+        guarantee(noise(columns="Region"))
+
+
 def test_noise_that_finds_no_column_is_infinite():
     assert "parameter 'columns'): no column is noised" in only_reason(guarantee(noise(), table=people()[["Region"]]))
 
@@ -350,6 +355,15 @@ def test_our_own_steps_without_a_random_part_are_neutral():
     binner = IntervalBinner({"Age": [30, 60]})
     found = guarantee(cleaner, binner, noise({"Debt": 1}), answers(), table=table)
     assert (found.epsilon, found.columns) == (Fraction(3, 2), ("Debt", "Region"))
+
+
+def test_a_stated_gender_is_read_by_what_the_whole_column_holds():
+    table = people().assign(Sex=["h", "m"] * 30, Name="Ana Sol")
+    response = RandomizedResponse(1, categories={"Sex": ["male", "female"]}, other="female")
+    found = guarantee(PIICleaner(gender="Sex"), response, table=table)
+    assert "the cells of column 'Sex' may depend on other records" in only_reason(found)
+    guessed = guarantee(PIICleaner(names="Name", gender_from="Name", gender="Guess"), answers(), table=table)
+    assert guessed.epsilon == Fraction(1, 2)
 
 
 def test_rows_dropped_by_their_address_show_the_address():
