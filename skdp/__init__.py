@@ -5,7 +5,9 @@ from skdp.anonymity import KAnonymizer
 from skdp.binning import IntervalBinner, QuantileBinner
 from skdp.cleaning import PIICleaner, is_undeliverable
 from skdp.gaussian import GaussianNoise
+from skdp.guarantees import privacy_guarantee
 from skdp.imputation import Conditional, DistributionImputer
+from skdp.ledger import BudgetExceededError, LedgerError, PrivacyLedger, set_ledger
 from skdp.noise import LaplaceNoise, RandomizedResponse
 from skdp.outliers import OutlierDropper
 from skdp.pipeline import Pipeline, TrainOnKept, make_pipeline

@@ -83,6 +83,8 @@ def check_table_and_seed(owner: Any, frame: Any) -> None:
         )
     if owner.random_state is not None:
         check_integer(owner, "random_state", owner.random_state, low=0)
+    if getattr(owner, "ledger", None) is not None and not hasattr(owner.ledger, "charge"):
+        raise invalid(owner, "ledger", owner.ledger, "a PrivacyLedger or None")
 
 
 def check_numeric(frame: Any, column: object) -> None:

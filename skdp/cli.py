@@ -1,4 +1,4 @@
-"""The command line: ``skdp synthesize``, ``skdp release`` and ``skdp inspect``."""
+"""The command line: ``skdp synthesize``, ``skdp release``, ``skdp inspect`` and ``skdp ledger``."""
 
 import argparse
 import os
@@ -40,6 +40,13 @@ example:
 
 Without --quasi-identifiers those that suggest themselves by name or values are taken. A suggestion is a first look:
 what others may know about people is for you to say. No cell of the table is printed."""
+
+
+LEDGER_EXAMPLE = """\
+example:
+  skdp ledger budget.db
+
+Prints what was released, when and at which ε, and what is spent and left. The file is not changed."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -125,6 +132,14 @@ def _synthesis(name: str, seed: int | None):
     return pipeline, works_in_chunks(pipeline)
 
 
+def ledger(options: argparse.Namespace) -> int:
+    """Print the entries of a privacy ledger."""
+    from skdp.ledger import print_ledger
+
+    print_ledger(options.file)
+    return 0
+
+
 def _stream(pipeline, request, writer) -> int:
     """Make, clean and write the table chunk by chunk, all three at once. Return its length."""
     from tqdm import tqdm
@@ -207,6 +222,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("table", metavar="TABLE", help="table to look at: .csv, .csv.gz or .parquet")
     command.add_argument("--quasi-identifiers", type=_names, metavar="A,B,C", help="columns that others may know")
     command.add_argument("--sensitive", type=_names, metavar="S,T", help="columns that nobody should learn")
+    command = _command(commands, "ledger", ledger, "print a privacy ledger", LEDGER_EXAMPLE)
+    command.add_argument("file", metavar="FILE", help="the ledger's file")
     return parser
 
 

@@ -65,6 +65,8 @@ class LaplaceNoise(PrivacyTransformer):
         Clip what is released to the bounds. It costs no privacy, and makes values near the bounds biased.
     random_state : int, default=None
         None draws secure noise, afresh at every call. An int repeats the noise, for tests: there is no privacy then.
+    ledger : PrivacyLedger, default=None
+        Where each `transform` and `fit_transform` is charged, before any noise is drawn.
 
     Attributes
     ----------
@@ -88,6 +90,8 @@ class LaplaceNoise(PrivacyTransformer):
         By `fit`, if the table has no rows. By `fit` and `transform`, if a column to noise holds anything but numbers,
         or without bounds if a value is infinite. The message names the column, how many values, and the cure. By
         default a column of text counts as one to noise where at least half of it parses as numbers.
+    BudgetExceededError
+        By `transform`, if the ledger has a cap that would be passed; nothing is drawn then.
 
     Warns
     -----
@@ -133,6 +137,7 @@ class LaplaceNoise(PrivacyTransformer):
         missing="keep",
         postprocess=None,
         random_state=None,
+        ledger=None,
     ):
         self.epsilon = epsilon
         self.bounds = bounds
@@ -141,6 +146,7 @@ class LaplaceNoise(PrivacyTransformer):
         self.missing = missing
         self.postprocess = postprocess
         self.random_state = random_state
+        self.ledger = ledger
 
     def _fit(self, frame):
         check_table_and_seed(self, frame)
@@ -157,6 +163,7 @@ class LaplaceNoise(PrivacyTransformer):
 
     def _transform(self, frame):
         self._count_wider_ranges(frame)
+        self._charge(self.privacy_guarantee_, len(frame), "transform")
         return _frames.assign(frame, {column: self._released(frame, column) for column in self._calibrations})
 
     def _released(self, frame, column) -> Any:
@@ -269,6 +276,8 @@ class RandomizedResponse(PrivacyTransformer):
         The one of `categories` that all values go to that are not among them. By default they are an error.
     random_state : int, default=None
         None draws secure noise, afresh at every call. An int repeats the noise, for tests: there is no privacy then.
+    ledger : PrivacyLedger, default=None
+        Where each `transform` and `fit_transform` is charged, before any noise is drawn.
 
     Attributes
     ----------
@@ -289,6 +298,8 @@ class RandomizedResponse(PrivacyTransformer):
     ValueError
         By `fit`, if the table has no rows. By `fit` and `transform`, if a value is not among the categories and there
         is no `other`: the message names the column and how many values.
+    BudgetExceededError
+        By `transform`, if the ledger has a cap that would be passed; nothing is drawn then.
 
     See Also
     --------
@@ -313,12 +324,13 @@ class RandomizedResponse(PrivacyTransformer):
     {'Smokes': 0.818}
     """
 
-    def __init__(self, epsilon, *, categories, columns=None, other=None, random_state=None):
+    def __init__(self, epsilon, *, categories, columns=None, other=None, random_state=None, ledger=None):
         self.epsilon = epsilon
         self.categories = categories
         self.columns = columns
         self.other = other
         self.random_state = random_state
+        self.ledger = ledger
 
     def _fit(self, frame):
         check_table_and_seed(self, frame)
@@ -335,6 +347,7 @@ class RandomizedResponse(PrivacyTransformer):
         self.privacy_guarantee_ = joint_guarantee(self, self._epsilons, [GAPS_ARE_PUBLIC] * gaps_are_public, "local")
 
     def _transform(self, frame):
+        self._charge(self.privacy_guarantee_, len(frame), "transform")
         return _frames.assign(frame, {column: self._released(frame, column) for column in self._domains})
 
     def _released(self, frame, column) -> Any:

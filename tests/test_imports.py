@@ -10,12 +10,12 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "skdp"
 LAYERS = [
     {"_checks", "_countries", "_inversion", "_gaussian_scale"},
-    {"_frames", "_levels", "mechanisms", "accounting", "metrics", "_streams"},
+    {"_frames", "_levels", "mechanisms", "accounting", "metrics", "_streams", "_ledger_file"},
     {"_arrays", "_addresses", "_quantiles", "_scales", "_mondrian", "_hierarchies", "_faker_*"},
     {"_generalisation", "_constraints", "_suppression", "_calibration", "_discrete_gaussian"},
-    {"_files", "base", "specifications"},
+    {"_files", "base", "specifications", "ledger"},
     {"synthesis", "cleaning", "imputation", "outliers", "binning", "noise", "gaussian", "anonymity"},
-    {"pipeline"},
+    {"pipeline", "guarantees", "_flows"},
     {"model_selection"},
     {"plots"},
     {"report"},
@@ -34,6 +34,8 @@ ONLY_IN = {
     "matplotlib": {"plots"},
     "dask": {"distributed"},
     "gender_guesser": {"cleaning"},
+    "sqlite3": {"_ledger_file"},
+    "dp_accounting": {"accounting"},
 }
 MODULES = sorted(PACKAGE.rglob("*.py"))
 

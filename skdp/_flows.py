@@ -1,0 +1,265 @@
+"""What is left of a table's columns, and what was spent on them, on their way through the steps of an estimator."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils import get_tags
+
+from skdp.accounting import PrivacyGuarantee, compose
+from skdp.anonymity import KAnonymizer
+from skdp.base import PrivacyTransformer, RowDropperMixin
+from skdp.binning import IntervalBinner, QuantileBinner
+from skdp.cleaning import PIICleaner
+from skdp.imputation import DistributionImputer
+from skdp.noise import LaplaceNoise, RandomizedResponse
+from skdp.outliers import OutlierDropper
+from skdp.synthesis import FakerSynthesizer
+
+FICTITIOUS = "no real value is used for fictitious ones: ε = 0 only if the counts of records and the schema are public"
+_LEARNING_PARAMETER = {
+    OutlierDropper: "method",
+    QuantileBinner: "n_bins",
+    DistributionImputer: "distributions",
+    KAnonymizer: "k",
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column on its way.
+
+    Parameters
+    ----------
+    name : str
+        What the step in front of it calls it.
+    raw : frozenset of str
+        The columns of the table that it shows without noise; empty where noise, or fiction, covers it.
+    crossed : bool, default=False
+        Whether a cell may depend on the raw values of other records, too.
+    """
+
+    name: str
+    raw: frozenset
+    crossed: bool = False
+
+
+class Account:
+    """What the steps passed so far spend, and why nothing can be claimed where that is so."""
+
+    def __init__(self, scales: Mapping[tuple, Fraction] | None = None):
+        self.scales = scales or {}  # by which factor a step's ε differs from the fitted step's
+        self.parts: list[PrivacyGuarantee] = []
+        self.reasons: list[str] = []
+        self.conditions: list[str] = []
+        self.protected: set = set()
+        self.learned: set = set()  # columns of which only what was learned is covered
+        self.shown: set = set()  # columns that show in something else than cells
+
+    def absorb(self, other: "Account", times: int = 1):
+        """Add what another account spent, so many times."""
+        self.parts += other.parts * times
+        for name in ("reasons", "conditions"):
+            setattr(self, name, [*getattr(self, name), *getattr(other, name)])
+        for name in ("protected", "learned", "shown"):
+            setattr(self, name, getattr(self, name) | getattr(other, name))
+
+    def guarantee(self, columns: list[str], released: list[Column], **options: Any) -> PrivacyGuarantee:
+        """Return what the table's `columns` have, where these columns are released in the end."""
+        bare = self.shown.union(*(column.raw for column in released))
+        reasons = list(self.reasons)
+        if self.protected & bare:
+            reasons.append(f"{_named(self.protected & bare)} covered on one branch but not on another")
+        if not self.parts and not reasons:
+            reasons.append("no step adds noise")
+        covered = [column for column in columns if column in self.protected | self.learned]
+        spent = [replace(part, columns=()) for part in self.parts]
+        if reasons:
+            spent.append(PrivacyGuarantee(math.inf, reasons=tuple(reasons)))
+        conditions = [*self.conditions]
+        if bare & self.learned:
+            conditions.append(f"only what was learned is covered of {_listed(bare & self.learned)}, not the cells")
+        if bare - self.learned:
+            conditions.append(f"nothing is said about {_listed(bare - self.learned)}, released without noise")
+        total = compose([*spent, PrivacyGuarantee(Fraction(0), conditions=tuple(conditions))], **options)
+        return replace(total, columns=tuple(covered))
+
+
+def mixed(columns: Iterable[Column], name: str, *, crossed: bool = False) -> Column:
+    """Return a column that may show whatever these columns show."""
+    columns = list(columns)
+    raw = frozenset().union(*(column.raw for column in columns))
+    return Column(name, raw, bool(raw) and (crossed or any(column.crossed for column in columns)))
+
+
+def pass_step(step: Any, path: tuple, columns: list[Column], account: Account) -> list[Column]:
+    """Return what a single step makes of the columns, charging it to the account."""
+    if isinstance(step, FakerSynthesizer):
+        return _pass_synthesizer(step, columns, account)
+    if isinstance(step, OutlierDropper | KAnonymizer) and not step.privacy_guarantee_.is_finite:
+        account.parts.append(_labelled(step, path, step.privacy_guarantee_))
+        return _renamed(step, columns, [column.name for column in columns])
+    if isinstance(step, DistributionImputer) and not hasattr(step, "privacy_guarantee_"):
+        return _pass_imputer(step, path, columns, account)
+    if isinstance(step, PIICleaner):
+        return _pass_cleaner(step, columns, account)
+    if isinstance(step, IntervalBinner):  # each cell by itself, by public edges
+        return columns
+    if isinstance(getattr(step, "privacy_guarantee_", None), PrivacyGuarantee):
+        central = step.privacy_guarantee_.scope == "central"
+        return (_pass_learner if central else _pass_noise)(step, path, columns, account)
+    if isinstance(step, PrivacyTransformer):
+        account.reasons.append(f"{label(step, path)}: it does not say what it learns from the data")
+        return _renamed(step, columns, [column.name for column in columns])
+    return _pass_foreign(step, path, columns, account)
+
+
+def label(step: Any, path: tuple, parameter: str | None = None) -> str:
+    """Return what a step is called in reasons."""
+    kind = type(step).__name__ + (f", parameter {parameter!r}" if parameter else "")
+    return f"{' > '.join(path)} ({kind})" if path else kind.replace(", ", " (", 1) + ")" * bool(parameter)
+
+
+def _pass_noise(step: Any, path: tuple, columns: list[Column], account: Account) -> list[Column]:
+    guarantee, scale = step.privacy_guarantee_, account.scales.get(path, Fraction(1))
+    if scale != 1:
+        if not isinstance(step, LaplaceNoise | RandomizedResponse) or guarantee.scope != "local":
+            account.reasons.append(f"{label(step, path, 'epsilon')}: what other ε of the search gave cannot be told")
+        elif guarantee.is_finite:
+            guarantee = replace(guarantee, epsilon=guarantee.epsilon * scale)
+    if guarantee.is_finite and getattr(step, "random_state", None) is not None:
+        account.reasons.append(f"{label(step, path, 'random_state')}: it was set after the step was fitted")
+    names = {str(column) for column in guarantee.columns}
+    noised = [column for column in columns if column.name in names]
+    if len(noised) < len(names):
+        account.reasons.append(f"{label(step, path)}: its columns cannot be told from those of the steps before it")
+    crossed = [column.name for column in noised if column.crossed]
+    if crossed:
+        account.reasons.append(
+            f"{label(step, path)}: the cells of {_listed(crossed)} may depend on other records by what was done before"
+        )
+    account.parts.append(_labelled(step, path, guarantee))
+    account.protected |= mixed(noised, "").raw
+    return [Column(column.name, frozenset()) if column.name in names else column for column in columns]
+
+
+def _pass_learner(step: Any, path: tuple, columns: list[Column], account: Account) -> list[Column]:
+    """Charge a step that learns from a table, unless noise covers what it learns from."""
+    guarantee = step.privacy_guarantee_
+    names = {str(column) for column in guarantee.columns} or {column.name for column in columns}
+    seen = [column for column in columns if column.name in names]
+    raw = mixed(seen, "").raw
+    if raw:
+        account.parts.append(_labelled(step, path, guarantee))
+        account.learned |= raw if guarantee.is_finite else frozenset()
+    if isinstance(step, RowDropperMixin) and step.action == "drop":
+        account.shown |= raw  # by which rows are there
+    return _renamed(step, columns, [column.name for column in seen])
+
+
+def _pass_imputer(step: Any, path: tuple, columns: list[Column], account: Account) -> list[Column]:
+    given = step.distributions
+    observed = [name for name in step.columns_ if isinstance(given, str) or isinstance(given[name], str)]
+    by = [] if step.by is None else [step.by] if isinstance(step.by, str) else list(step.by)
+    seen = [column for column in columns if column.name in {*observed, *by}] if observed else []
+    if mixed(seen, "").raw:
+        account.reasons.append(
+            f"{label(step, path, 'distributions')}: the distribution of {_listed(observed)} is learned from the table; "
+            "give distributions that are public"
+        )
+    groups = [column for column in columns if column.name in by]
+    known = {column.name: column for column in columns}
+    out = []
+    for name in _names_out(step, columns):
+        own = [] if name not in known or name in step.columns_ and step.replace == "all" else [known[name]]
+        out.append(mixed(own + groups * (name in step.columns_), name))
+    return out
+
+
+def _pass_cleaner(step: Any, columns: list[Column], account: Account) -> list[Column]:
+    """Follow a step that treats each row by itself; which rows it drops shows something of their addresses."""
+    addresses = [column for column in columns if column.name in step.addresses_]
+    if step.action == "drop" and step.drop:
+        account.shown |= mixed(addresses, "").raw
+    stated = step.gender_ in [column.name for column in columns]
+    out = _renamed(step, columns, [*step.addresses_, *filter(None, [step.gender_from, step.gender_])], [step.gender_])
+    # how letters of a stated gender are read is learned from the whole column
+    return [mixed([one], one.name, crossed=True) if stated and one.name == step.gender_ else one for one in out]
+
+
+def _pass_synthesizer(step: Any, columns: list[Column], account: Account) -> list[Column]:
+    """Follow fictitious values, and the real ones that a schema copies or derives others from."""
+    account.parts.append(PrivacyGuarantee(Fraction(0), conditions=(FICTITIOUS,)))
+    replaced = [column for column in columns if step.count is None and column.name in step.schema_]
+    account.protected |= mixed(replaced, "").raw
+    account.shown |= mixed([column for column in columns if column.name == step.count], "").raw
+    table = {column.name: column for column in columns if column not in replaced}
+    made = {name: Column(name, frozenset()) for name in step.schema_}
+    for _ in made:  # until all is told: columns are made from others in any order
+        for name, one in step.schema_.items():
+            needs = {*table, *made} if one.needs() is None else one.needs()
+            read = [flows[need] for need in needs for flows in (table, made) if need in flows]
+            made[name] = mixed([made[name], *read], name)
+    return [made[name] if name in made else table[name] for name in _names_out(step, columns)]
+
+
+def _pass_foreign(step: Any, path: tuple, columns: list[Column], account: Account) -> list[Column]:
+    """Follow a step of which nothing is known but whether it learns: whatever it makes shows what it was given."""
+    tags = get_tags(step)
+    if isinstance(step, FunctionTransformer) and step.func is None:
+        return columns
+    if hasattr(step, "transform") and not hasattr(step, "predict") and not tags.requires_fit:
+        known = type(step).__module__.startswith("sklearn.") and not isinstance(step, FunctionTransformer)
+        return [mixed(columns, "", crossed=not known)]
+    bare = mixed(columns, "").raw
+    if bare:
+        reach = "reaches" if len(bare) == 1 else "reach"
+        account.reasons.append(f"{_listed(bare)} {reach} {label(step, path)} without noise")
+    if tags.target_tags.required or hasattr(step, "predict"):
+        account.conditions.append(f"nothing is said about the target y, if any, that {label(step, path)} is fitted to")
+    return [mixed(columns, "")]
+
+
+def _labelled(step: Any, path: tuple, guarantee: PrivacyGuarantee) -> PrivacyGuarantee:
+    """Return a step's guarantee with the step and the parameter at fault in its reasons."""
+    if guarantee.is_finite:
+        return guarantee
+    parameters = step.get_params(deep=False) if hasattr(step, "get_params") else {}
+    parameter = next((name for kind, name in _LEARNING_PARAMETER.items() if isinstance(step, kind)), None)
+    if parameter is None and parameters.get("random_state") is not None:
+        parameter = "random_state"
+    elif parameter is None and guarantee.scope != "central" and "columns" in parameters:
+        parameter = "columns"
+    cure = ""
+    if guarantee.scope == "central" and "epsilon" in parameters and parameters["epsilon"] is None:
+        cure = "; set 'epsilon'" + " and 'bounds'" * ("bounds" in parameters)
+    followed = " (even if noise follows)" * isinstance(step, OutlierDropper)
+    where = label(step, path, parameter)
+    return replace(guarantee, reasons=tuple(f"{where}: {reason}{followed}{cure}" for reason in guarantee.reasons))
+
+
+def _renamed(step: Any, columns: list[Column], sources: list, changed: list = ()) -> list[Column]:
+    """Return the columns of a step's output: those it keeps as they were, `changed` and new ones from `sources`."""
+    known = {column.name: column for column in columns}
+    source = mixed([column for column in columns if column.name in map(str, sources)], "")
+    return [
+        known[name] if name in known and name not in changed else Column(name, source.raw, source.crossed)
+        for name in _names_out(step, columns)
+    ]
+
+
+def _names_out(step: Any, columns: list[Column]) -> list[str]:
+    """Return the names of what a step of skdp puts out."""
+    return [str(name) for name in step.get_feature_names_out([column.name for column in columns])]
+
+
+def _listed(names: Iterable[str]) -> str:
+    names = sorted(map(str, names))
+    return f"column{'s' * (len(names) > 1)} {', '.join(map(repr, names))}"
+
+
+def _named(names: Iterable[str]) -> str:
+    return f"{_listed(names)} {'are' if len(set(names)) > 1 else 'is'}"
