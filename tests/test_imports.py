@@ -10,9 +10,19 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "skdp"
 LAYERS = [
     {"_checks", "_countries", "_inversion"},
-    {"_frames", "_levels", "mechanisms", "accounting", "metrics", "_streams"},
-    {"_arrays", "_addresses", "_quantiles", "_mondrian", "_hierarchies", "_faker_*"},
-    {"_generalisation", "_constraints", "_suppression"},
+    {
+        "_frames",
+        "_levels",
+        "_mondrian",
+        "_hierarchies",
+        "_generalisation",
+        "mechanisms",
+        "accounting",
+        "metrics",
+        "_streams",
+    },
+    {"_arrays", "_addresses", "_quantiles", "_faker_*"},
+    {"_constraints", "_suppression"},
     {"_files", "base", "specifications"},
     {"synthesis", "cleaning", "imputation", "outliers", "binning", "noise", "anonymity"},
     {"pipeline"},
