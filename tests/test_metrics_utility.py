@@ -106,11 +106,12 @@ def test_associations_equal_those_of_dython_on_adult():
 
 
 def test_two_copies_of_a_column_of_two_values_are_wholly_associated():
-    """dython, by SciPy's default, corrects 2 × 2 tables for continuity, and says 0.78 of a column and its copy here."""
+    """dython, by SciPy's default, corrects 2 × 2 tables for continuity, and says 0.77 of a column and its copy here."""
     table = pd.DataFrame({"a": list("xxxxxyyyyy"), "b": list("ppppprrrrr")})
     assert metrics.association_matrix(table, bias_correction=False).loc["a", "b"] == pytest.approx(1)
     assert metrics.association_matrix(table).loc["a", "b"] == pytest.approx(1)
     assert metrics.association_matrix(table, bias_correction=False, yates=True).loc["a", "b"] == pytest.approx(0.8)
+    assert metrics.association_matrix(table, yates=True).loc["a", "b"] == pytest.approx(0.7714, abs=1e-4)
 
 
 def test_what_is_associated_with_a_column_without_variety_is_0():
@@ -496,6 +497,19 @@ def test_missing_and_infinite_numbers_have_a_place():
     assert np.isnan(gone["wasserstein"]) and gone["kolmogorov_smirnov"] == 1 and gone["missing"] == 1
     half = metrics.marginal_distances(old, pd.DataFrame({"a": [0.0, 10.0, 10.0, 5.0] + [np.nan] * 4})).loc["a"]
     assert half["wasserstein"] == 0 and half["kolmogorov_smirnov"] == 0.5
+
+
+def test_a_column_of_gaps_is_of_the_other_tables_kind():
+    gaps = pd.DataFrame({"a": [None] * 4, "label": list("xyxy")})
+    words, numbers = gaps.assign(a=list("pqpq")), gaps.assign(a=range(4))
+    for one, other in ((gaps, words), (words, gaps)):
+        assert metrics.marginal_distances(one, other).loc["a", "total_variation"] == 1
+    for one, other in ((gaps, numbers), (numbers, gaps)):
+        assert metrics.marginal_distances(one, other).loc["a", "kolmogorov_smirnov"] == 1
+    assert metrics.marginal_distances(gaps, gaps).loc["a", "missing"] == 0
+    for seen in (words, numbers):
+        scores = metrics.train_on_release_test_on_real(gaps, seen, "label", estimator=TREE, cv=2, random_state=0)
+        assert scores.n_tested == 4
 
 
 def test_ranges_stand_at_their_midpoints_and_dates_are_days():

@@ -36,9 +36,9 @@ def joint_codes(first: Any, second: Any, column: str) -> tuple[np.ndarray, np.nd
 def read_alike(original: Any, released: Any, column: str) -> tuple[np.ndarray, np.ndarray] | None:
     """Return a column of both tables as numbers, ranges that numbers became by their midpoints; None for categories."""
     ours = as_numbers(original, column)
-    if ours is None:
-        return None
     theirs = as_numbers(released, column)
+    if ours is None or theirs is None and np.isnan(ours).all():  # a column of gaps is of the other's kind
+        return None
     return ours, _midpoints(RangeReader(original, column), released, column) if theirs is None else theirs
 
 
@@ -199,8 +199,8 @@ def _blocks(tables: list, column: str) -> list[np.ndarray]:
     original = tables[0]
     ours = as_numbers(original, column)
     if ours is not None:
-        others = [read_alike(original, table, column)[1] for table in tables[1:]]
-        return _numeric_blocks(ours, *others)
+        pairs = [read_alike(original, table, column) or (ours, np.full(len(table), np.nan)) for table in tables[1:]]
+        return _numeric_blocks(ours, *(theirs for _, theirs in pairs))
     if is_ordered(original, column):
         reader = RangeReader(original, column)
         return _numeric_blocks(*(_midpoints(reader, table, column) for table in tables))
