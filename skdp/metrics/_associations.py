@@ -47,6 +47,7 @@ def read_column(frame: Any, column: str) -> Coded | Measured:
     if not len(frame):
         return Coded(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
     codes = _text_codes(frame, column) if kind == "text" else _levels.factorise(frame, [column])[0]
+    codes = codes.astype(np.intp, copy=False)  # what `bincount` would make of them, once for each other column
     return Coded(codes, np.bincount(codes))
 
 

@@ -54,7 +54,7 @@ def propensity_mse(
     *,
     estimator: Any = None,
     cv: int = 5,
-    n_permutations: int = 10,
+    n_permutations: int = 5,
     random_state: Any = None,
 ) -> PropensityError:
     """Return how well a classifier tells the release from the original: the propensity mean squared error (pMSE).
@@ -71,7 +71,7 @@ def propensity_mse(
     cv : int, default=5
         How many folds, of at least 2: each row's propensity is predicted by a classifier that has not seen it. Where
         the tables have equally many rows, a released row is in the fold of the original row at its place.
-    n_permutations : int, default=10
+    n_permutations : int, default=5
         How often rows are called released by lot to find the expected value, of at least 1.
     random_state : int, RandomState or None, default=None
         For folds, lots and the default estimator.
