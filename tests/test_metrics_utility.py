@@ -171,6 +171,17 @@ def test_ranges_and_booleans_are_categories_and_dates_numbers():
     pd.testing.assert_frame_equal(metrics.association_matrix(flags), metrics.association_matrix(table))
 
 
+@pytest.mark.parametrize("gaps", [False, True])
+def test_counting_by_combinations_of_categories_is_counting_by_rows(monkeypatch, gaps):
+    table = with_gaps(mixed_table(0, 3000)) if gaps else mixed_table(0, 3000)
+    for options in ({}, {"categorical": "theils_u"}):
+        quick = metrics.association_matrix(table, **options)
+        with monkeypatch.context() as patch:
+            patch.setattr("skdp.metrics._associations.collapse", lambda columns: columns)
+            plain = metrics.association_matrix(table, **options)
+        assert quick.to_numpy() == pytest.approx(plain.to_numpy(), abs=1e-12)
+
+
 # Rules
 
 

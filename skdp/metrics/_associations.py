@@ -15,6 +15,8 @@ class Coded(NamedTuple):
 
     codes: np.ndarray
     counts: np.ndarray
+    cells: np.ndarray | None = None
+    cell_sizes: np.ndarray | None = None
 
 
 class Measured(NamedTuple):
@@ -33,11 +35,13 @@ class Measured(NamedTuple):
     values: np.ndarray
     present: np.ndarray | None
     square: float
+    cell_sums: np.ndarray | None = None
 
 
 def read_column(frame: Any, column: str) -> Coded | Measured:
     """Return a column of categories as codes, one of numbers or dates (by the day) as numbers."""
-    kind = _frames.kind(frame, column)
+    codes = _object_text_codes(frame, column)
+    kind = "text" if codes is not None else _frames.kind(frame, column)
     if kind == "number":
         values = _frames.numbers(frame, column)
         return _measured(values, np.isfinite(values))
@@ -46,18 +50,40 @@ def read_column(frame: Any, column: str) -> Coded | Measured:
         return _measured(days.astype(np.int64).astype(np.float64), ~np.isnat(days))
     if not len(frame):
         return Coded(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
-    codes = _text_codes(frame, column) if kind == "text" else _levels.factorise(frame, [column])[0]
+    if codes is None:
+        codes = _levels.factorise(frame, [column])[0]
     codes = codes.astype(np.intp, copy=False)  # what `bincount` would make of them, once for each other column
     return Coded(codes, np.bincount(codes))
 
 
-def _text_codes(frame: Any, column: str) -> np.ndarray:
-    """Return what `_levels.factorise` does, in half of the time, since all values are known to be text."""
+def _object_text_codes(frame: Any, column: str) -> np.ndarray | None:
+    """Return what `_levels.factorise` does, in half of the time, for objects that are all text; None for others."""
     series = frame.get_column(column)
-    if series.implementation.is_pandas() and series.to_native().dtype == object:
-        codes, distinct = pd.factorize(series.to_native().to_numpy())
-        return np.where(codes < 0, len(distinct), codes)
-    return _frames.texts(frame, column).dictionary_encode(null_encoding="encode").indices.to_numpy()
+    if not len(frame) or not series.implementation.is_pandas() or series.to_native().dtype != object:
+        return None
+    codes, distinct = pd.factorize(series.to_native().to_numpy())
+    return np.where(codes < 0, len(distinct), codes) if pd.api.types.infer_dtype(distinct) == "string" else None
+
+
+def collapse(columns: list) -> list:
+    """Return columns that vary with counts and sums by combination of all categories, where these are few.
+
+    What two columns have in common is then found from the combinations, not from the rows.
+    """
+    categories = [column for column in columns if isinstance(column, Coded)]
+    shape = tuple(len(column.counts) for column in categories)
+    if len(shape) < 2 or float(np.prod(np.array(shape, dtype=np.float64))) > len(categories[0].codes) / 4:
+        return columns
+    bound = int(np.prod(shape))
+    rows = np.ravel_multi_index(tuple(column.codes for column in categories), shape)
+    sizes = np.bincount(rows, minlength=bound)
+    cells = iter(np.unravel_index(np.arange(bound), shape))
+    return [
+        column._replace(cells=next(cells), cell_sizes=sizes)
+        if isinstance(column, Coded)
+        else column._replace(cell_sums=np.bincount(rows, column.values, minlength=bound))
+        for column in columns
+    ]
 
 
 def _measured(values: np.ndarray, present: np.ndarray) -> Measured:
@@ -114,6 +140,10 @@ class Contingency(NamedTuple):
 def contingency(first: Coded, second: Coded) -> Contingency:
     """Return which pairs of values occur; the work grows with the rows, not with values × values."""
     width = len(second.counts)
+    if first.cells is not None:
+        counts = np.bincount(first.cells * width + second.cells, first.cell_sizes, minlength=len(first.counts) * width)
+        used = np.flatnonzero(counts)
+        return Contingency(*np.divmod(used, width), counts[used])
     pairs, bound = _levels.pair(first.codes, len(first.counts), second.codes, width)
     if _levels.is_dense(pairs, bound):
         counts = np.bincount(pairs, minlength=bound)
@@ -160,6 +190,8 @@ def correlation_ratio(categories: Coded, numbers: Measured) -> float:
     if numbers.present is not None:
         codes, values = codes[numbers.present], values[numbers.present]
         counts = np.bincount(codes, minlength=len(counts))
+    elif categories.cells is not None and numbers.cell_sums is not None:
+        codes, values = categories.cells, numbers.cell_sums
     sums = np.bincount(codes, values, minlength=len(counts))
     between = (sums[counts > 0] ** 2 / counts[counts > 0]).sum()
     return min(float(np.sqrt(between / numbers.square)), 1.0)

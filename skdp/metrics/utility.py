@@ -107,11 +107,12 @@ def association_matrix(
     matrix = np.zeros((len(names), len(names)))
     read = [_associations.read_column(frame, name) for name in names]
     varying = [position for position, column in enumerate(read) if _associations.varies(column)]
+    kept = _associations.collapse([read[position] for position in varying])
     for place, row in enumerate(varying):
         matrix[row, row] = 1.0
-        for column in varying[place + 1 :]:
-            pair = read[row], read[column]
-            both = _associations.associated(*pair, categorical, bias_correction, yates)
+        for other in range(place + 1, len(varying)):
+            column = varying[other]
+            both = _associations.associated(kept[place], kept[other], categorical, bias_correction, yates)
             matrix[row, column], matrix[column, row] = both
     return pd.DataFrame(matrix, index=names, columns=names)
 
