@@ -75,7 +75,9 @@ def collapse(columns: list) -> list:
     if len(shape) < 2 or float(np.prod(np.array(shape, dtype=np.float64))) > len(categories[0].codes) / 4:
         return columns
     bound = int(np.prod(shape))
-    rows = np.ravel_multi_index(tuple(column.codes for column in categories), shape)
+    rows = categories[0].codes
+    for column in categories[1:]:  # in less time than `numpy.ravel_multi_index`
+        rows = rows * len(column.counts) + column.codes
     sizes = np.bincount(rows, minlength=bound)
     cells = iter(np.unravel_index(np.arange(bound), shape))
     return [
@@ -97,11 +99,12 @@ def _measured(values: np.ndarray, present: np.ndarray) -> Measured:
 
 def _centred(values: np.ndarray) -> np.ndarray:
     """Return numbers about their mean, the furthest 1 from it; zeros where they do not vary."""
-    if not len(values) or values.min() == values.max():
+    low, high = (values.min(), values.max()) if len(values) else (0.0, 0.0)
+    if low == high:
         return np.zeros(len(values))
-    scaled = values / np.abs(values).max()
+    scaled = values / max(-low, high)
     scaled -= scaled.mean()
-    scaled /= np.abs(scaled).max()
+    scaled /= max(-scaled.min(), scaled.max())
     return scaled
 
 
