@@ -238,8 +238,9 @@ class Nodes:
         self.scale, self.size = TreeScale(paths, covers), len(paths)
         unknown = int((self.codes(frame) < 0).sum())
         if unknown:
+            who = owner if isinstance(owner, str) else type(owner).__name__
             raise ParameterError(
-                f"The 'hierarchies' parameter of {type(owner).__name__} must hold every value of column {column!r}. "
+                f"The 'hierarchies' parameter of {who} must hold every value of column {column!r}. "
                 f"It misses those of {unknown} rows."
             )
 

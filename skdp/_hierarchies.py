@@ -74,7 +74,7 @@ def _levels(owner, column, given) -> pd.DataFrame:
 
 
 def _unusable(owner, column, requirement) -> ParameterError:
-    who = type(owner).__name__
+    who = owner if isinstance(owner, str) else type(owner).__name__
     return ParameterError(f"The 'hierarchies' parameter of {who} must give column {column!r} {requirement}.")
 
 
