@@ -52,7 +52,7 @@ masked = make_pipeline(
 known = ["Region", "TownSize", "Gender", "Age", "EducationYears", "JobCategory"]
 released = KAnonymizer(k=5, quasi_identifiers=known).fit_transform(masked)
 tables = {"survey": survey, "masked": masked, "masked, k = 5": released}
-colours = {"survey": "#999999", "masked": "#D55E00", "masked, k = 5": "#0072B2"}
+colours = {"survey": "#777777", "masked": "#D55E00", "masked, k = 5": "#0072B2"}
 for name, table in tables.items():
     sizes = equivalence_classes(table, known).sizes
     print(
@@ -63,7 +63,8 @@ print(released[known].head(3).to_string())
 # %%
 # How much must one know?
 # -----------------------
-# The more an attacker knows, the more records are like no other. Masking slows this down; only k-anonymity stops it.
+# The more an attacker knows, the more records are like no other. Masking slows this down; k-anonymity stops it, for
+# the quasi-identifiers that it was told about.
 
 unique = {name: uniqueness(table, known) for name, table in tables.items()}
 alone = {name: one.highest[-1] for name, one in unique.items()}
@@ -148,7 +149,8 @@ compare(axes[1], list(scenarios), by_scenario, "by scenario, with the probabilit
 axes[0].set_xlabel("")
 axes[0].legend(frameon=False, ncols=3, loc="lower left", bbox_to_anchor=(0, 1.1))
 worst = risks["masked, k = 5"].prosecutor.highest
-figure.suptitle(f"After k = 5 no record is at a risk above {worst:.0%}, whoever attacks", x=0.01, ha="left")
+title = f"After k = 5 no record is at a risk above {worst:.0%} from those who know these six facts"
+figure.suptitle(title, x=0.01, ha="left")
 
 # %%
 # What was paid
