@@ -261,9 +261,7 @@ def report_class_sizes(rows: int, repeats: int) -> list[bool]:
         )
     weakest = min(ratios, key=ratios.get)
     reached = [kind for kind, ratio in ratios.items() if ratio >= 8]
-    print(
-        f"  8 times is reached by {len(reached)} of {len(ratios)} kinds; weakest: {weakest}, {ratios[weakest]:.1f} times"
-    )
+    print(f"  8 times: {len(reached)} of {len(ratios)} kinds; the weakest, {weakest}: {ratios[weakest]:.1f} times")
     return [verdict(f"{JUDGED}, sizes alone: {ratios[JUDGED]:.1f} times (bar 8)", ratios[JUDGED] >= 8)]
 
 
