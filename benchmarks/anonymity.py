@@ -339,7 +339,7 @@ def main(arguments: list[str] | None = None) -> int:
         "growth": lambda: report_growth(max(options.repeats // 2, 1)),
         "metrics": lambda: report_metrics(options.repeats),
         "sizes": lambda: report_class_sizes(1_000_000, options.repeats),
-        "associations": lambda: report_associations(max(options.repeats // 2, 1)),
+        "associations": lambda: report_associations(2 * options.repeats),
         "survey": report_survey,
     }
     passed = [bar for part, report in reports.items() if part not in options.skip for bar in report()]
