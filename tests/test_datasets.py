@@ -1,6 +1,3 @@
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -130,13 +127,3 @@ def test_a_release_drops_the_one_outlier_and_masks_the_rest(table, request):
     pd.testing.assert_frame_equal(masked[untouched], survey.loc[masked.index, untouched])
     assert not masked["CreditDebt"].isin(survey["CreditDebt"]).any()
     assert release[-1].privacy_guarantee_.epsilon == 1
-
-
-def test_the_example_that_masks_a_survey_runs_as_a_script():
-    root = Path(__file__).parents[1]
-    command = [sys.executable, "-W", "error", root / "examples" / "plot_02_mask_a_customer_table.py"]
-    settings = {**os.environ, "PYTHONPATH": str(root), "PYTHONUTF8": "1"}
-    done = subprocess.run(command, capture_output=True, encoding="utf-8", env=settings)
-    assert done.returncode == 0, done.stderr
-    assert "5,000 rows in, 4,999 out" in done.stdout
-    assert "ε = 1 for each record, local (replace one record); columns: CreditDebt, OtherDebt" in done.stdout
