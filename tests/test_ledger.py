@@ -77,7 +77,9 @@ def nothing_drawn(monkeypatch):
     def draw(*_, **__):
         raise AssertionError("noise was drawn")
 
-    for mechanism in ("laplace", "laplace_integers", "randomized_response", "secure_source", "seeded_source"):
+    for source in ("secure_source", "seeded_source"):
+        monkeypatch.setattr(f"skdp._calibration.{source}", draw)
+    for mechanism in ("laplace", "laplace_integers", "randomized_response"):
         monkeypatch.setattr(f"skdp.noise.{mechanism}", draw)
 
 
