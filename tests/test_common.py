@@ -44,6 +44,7 @@ CHECKED = [
     QuantileBinner(),
     QuantileBinner(encode="ordinal"),
     QuantileBinner(encode="onehot", labels="mean"),
+    QuantileBinner(2, epsilon=1, bounds=(-10, 10), encode="ordinal", random_state=0),
     OutlierDropper(),
     OutlierDropper(action="mask"),
     OutlierDropper(action="clip"),
@@ -79,6 +80,7 @@ ESTIMATORS = [
     IntervalBinner({"age": [30, 40, 50], "income": [25.5, 50]}),
     QuantileBinner({"age": 3, "income": 3}),
     QuantileBinner({"age": 3, "income": 3}, encode="ordinal"),
+    QuantileBinner(3, epsilon=1000, bounds={"age": (0, 120), "income": (0, 100)}, random_state=3),
     OutlierDropper(columns=["age", "income"], action="mask", method="quantile", factor=0.1),
     OutlierDropper(columns=["income"], action="clip", method="quantile", factor=0.1),
     KAnonymizer(3, quasi_identifiers=["age", "group", "joined"]),
@@ -201,6 +203,8 @@ def test_numpy_in_numpy_out(estimator):
     }
     cleared = dict.fromkeys(("names", "gender_from", "addresses", "identifiers"))
     known = estimator.get_params()
+    if known.get("epsilon") is None:
+        del simple["bounds"]  # which only noise needs
     estimator.set_params(**{key: value for key, value in {**simple, **cleared}.items() if key in known})
     out = estimator.fit(array).transform(array)
     assert isinstance(out, np.ndarray)
@@ -233,6 +237,8 @@ def test_an_int_seed_repeats_and_none_does_not(estimator, table):
     if "random_state" not in estimator.get_params():
         pytest.skip("draws nothing at random")
     assert equal(clone(estimator).fit_transform(table), clone(estimator).fit_transform(table))
+    if isinstance(estimator, QuantileBinner | OutlierDropper):
+        return  # these draw at `fit`, and only at a price
     estimator.set_params(random_state=None).fit(table)
     outs = [str(values(estimator.transform(table))) for _ in range(8)]
     assert len(set(outs)) > 1  # few of these tables have gaps to fill: eight alike by chance in under 1e-6 of runs

@@ -12,6 +12,7 @@ LAYERS = [
     {"_checks", "_countries", "_inversion"},
     {"_frames", "_levels", "mechanisms", "accounting", "metrics", "_streams"},
     {"_arrays", "_addresses", "_quantiles", "_mondrian", "_hierarchies", "_faker_*"},
+    {"_noisy_counts", "_noisy_quantiles", "bounds", "_learning"},
     {"_generalisation", "_constraints", "_suppression"},
     {"_files", "base", "specifications"},
     {"synthesis", "cleaning", "imputation", "outliers", "binning", "noise", "anonymity"},
@@ -23,7 +24,7 @@ LAYERS = [
     {"distributed", "cli", "datasets"},
     {"__init__", "__main__"},
 ]
-STEPS = LAYERS[5]
+STEPS = LAYERS[6]
 ONLY_IN = {
     "narwhals": {"_frames"},
     "polars": {"_frames"},
