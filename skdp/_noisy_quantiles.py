@@ -23,9 +23,11 @@ import numpy as np
 from skdp._noisy_counts import SENSITIVITY, Noise, noise_from, noisy_tree
 from skdp._quantiles import rounded
 
-BRANCHING, DEPTH = 8, 6  # 262,144 cells
+BRANCHING = 8
+DEPTHS = (4, 6)  # 4,096 to 262,144 cells
 SHARES = (Fraction(3, 10), Fraction(1, 5), Fraction(1, 2))  # of ε: for the tree, and for each refinement
 _NEAR = 0.3  # of the records up to the next quantile: over so many to each side the density is taken
+_BLUR = 2.0  # standard deviations of a node's noise
 _FEW = 0.02  # of a range's width that rounding may move a number in it by
 _MEANINGLESS = 0.25  # standard deviations of the noise that rounding may move a quantile by
 
@@ -82,6 +84,12 @@ class NoisyQuantiles:
         middles = self.rough.quantiles((ranks[:-1] + ranks[1:]) / 2)
         return np.clip(middles, np.r_[grid[0], edges], np.r_[edges, grid[-1]])
 
+    def rounded(self) -> np.ndarray:
+        """Return the quantiles without the digits that are noise: one for each, not decreasing, within the bounds."""
+        pairs = zip(self.quantiles.tolist(), (_MEANINGLESS * self.deviations).tolist(), strict=True)
+        numbers = np.maximum.accumulate([_to_unit(number, most) for number, most in pairs])
+        return np.clip(numbers, self.rough.grid[0], self.rough.grid[-1])
+
 
 def noisy_quantiles(
     values: np.ndarray,
@@ -92,7 +100,7 @@ def noisy_quantiles(
     *,
     noise: Noise | None = None,
     branching: int = BRANCHING,
-    depth: int = DEPTH,
+    depth: int | None = None,
     spending: tuple[Fraction, ...] = SHARES,
 ) -> NoisyQuantiles:
     """Return quantiles of numbers, private for whoever replaces one record.
@@ -109,8 +117,11 @@ def noisy_quantiles(
         Public bounds, finite, lower < upper; values beyond them are clamped.
     noise : callable, default=None
         Makes counts noisy; by default secure two-sided geometric noise.
-    branching, depth : int, default=8 and 6
-        Children of a node and levels of the tree: the grid has ``branching ** depth`` cells.
+    branching : int, default=8
+        How many children a node of the tree has.
+    depth : int, default=None
+        How many levels the tree has; the grid has ``branching ** depth`` cells. By default, of 4 to 6, the fewest with
+        a cell for every fourth row: the number of rows is public.
     spending : tuple of Fraction, default=(3/10, 1/5, 1/2)
         Shares of ε of the tree and of each refinement; they add up to 1.
 
@@ -129,11 +140,14 @@ def noisy_quantiles(
     """
     noise = noise or noise_from(None)
     tree_share, *refinements = spending
-    n_rows, n_cells, clamped = len(values), branching**depth, np.clip(values, lower, upper)
+    n_rows, clamped = len(values), np.clip(values, lower, upper)
+    depth = depth or next((one for one in range(*DEPTHS) if branching**one >= n_rows / 4), DEPTHS[1])
+    n_cells = branching**depth
     counts = np.bincount(_cells(clamped, lower, upper, n_cells), minlength=n_cells + 1)[:n_cells]
     cells, uncounted = noisy_tree(counts, n_rows, epsilon * tree_share, branching, noise)
     grid = np.linspace(0.5 * lower, 0.5 * upper, n_cells + 1) * 2  # halves, lest the difference overflow
-    rough = Distribution(grid, monotone(np.r_[0.0, np.cumsum(cells)], n_rows - uncounted))
+    blur = _BLUR * math.sqrt(2) * SENSITIVITY * float(depth / (epsilon * tree_share))
+    rough = Distribution(grid, monotone(np.r_[0.0, np.cumsum(cells)], n_rows - uncounted), blur)
     found, deviations = rough.quantiles(rough.total * shares), np.zeros(len(shares))
     for share in refinements:
         found, deviations = _refined(clamped, found, shares, rough, epsilon * share, noise)
@@ -176,10 +190,13 @@ class Distribution:
         Increasing.
     ranks : ndarray of float64 of shape (n_points,)
         Not decreasing.
+    blur : float, default=1
+        Over how many values at least the density must be taken, to be more than noise.
     """
 
     grid: np.ndarray
     ranks: np.ndarray
+    blur: float = 1.0
 
     @property
     def total(self) -> float:
@@ -249,7 +266,7 @@ def _pace(rough: Distribution, found: np.ndarray, shares: np.ndarray, shifts: np
     """Return by how much each quantile grows for each record, over as many as tell it in spite of the noise."""
     apart = np.diff(np.r_[0.0, shares, 1.0])
     near = _NEAR * rough.total * np.minimum(apart[:-1], apart[1:])
-    near = np.maximum(near, np.maximum(np.abs(shifts), 1.0))
+    near = np.maximum(near, np.maximum(np.abs(shifts), rough.blur))
     ranks = rough.rank(found)
     low, high = np.maximum(ranks - near, 0.0), np.minimum(ranks + near, rough.total)
     half = rough.quantiles(high) / 2 - rough.quantiles(low) / 2  # lest the difference overflow
