@@ -143,7 +143,7 @@ def noisy_quantiles(
     n_rows, clamped = len(values), np.clip(values, lower, upper)
     depth = depth or next((one for one in range(*DEPTHS) if branching**one >= n_rows / 4), DEPTHS[1])
     n_cells = branching**depth
-    counts = np.bincount(_cells(clamped, lower, upper, n_cells), minlength=n_cells + 1)[:n_cells]
+    counts = np.bincount(cells_of(clamped, lower, upper, n_cells), minlength=n_cells + 1)[:n_cells]
     cells, uncounted = noisy_tree(counts, n_rows, epsilon * tree_share, branching, noise)
     grid = np.linspace(0.5 * lower, 0.5 * upper, n_cells + 1) * 2  # halves, lest the difference overflow
     blur = _BLUR * math.sqrt(2) * SENSITIVITY * float(depth / (epsilon * tree_share))
@@ -152,6 +152,14 @@ def noisy_quantiles(
     for share in refinements:
         found, deviations = _refined(clamped, found, shares, rough, epsilon * share, noise)
     return NoisyQuantiles(found, deviations, rough)
+
+
+def cells_of(clamped: np.ndarray, lower: float, upper: float, n_cells: int) -> np.ndarray:
+    """Return the equal cell of each value between bounds; `n_cells` for a missing one. Each depends on itself alone."""
+    position = (clamped * 0.5 - lower * 0.5) * (n_cells / (upper * 0.5 - lower * 0.5))
+    position[np.isnan(clamped)] = n_cells
+    whole = position.astype(np.int32)
+    return np.minimum(whole, np.where(np.isnan(clamped), n_cells, n_cells - 1), out=whole)
 
 
 def rounded_inside(numbers: np.ndarray, ends: np.ndarray, digits: int | None = None) -> np.ndarray:
@@ -227,14 +235,6 @@ def monotone(ranks: np.ndarray, total: float) -> np.ndarray:
     rising = np.maximum.accumulate(ranks)
     falling = np.minimum.accumulate(ranks[::-1])[::-1]
     return np.clip((rising + falling) / 2, 0.0, max(total, 0.0))
-
-
-def _cells(clamped: np.ndarray, lower: float, upper: float, n_cells: int) -> np.ndarray:
-    """Return the cell of each value; `n_cells` for a missing one. Each depends on its own value alone."""
-    position = (clamped * 0.5 - lower * 0.5) * (n_cells / (upper * 0.5 - lower * 0.5))
-    position[np.isnan(clamped)] = n_cells
-    whole = position.astype(np.int32)
-    return np.minimum(whole, np.where(np.isnan(clamped), n_cells, n_cells - 1), out=whole)
 
 
 def _refined(

@@ -40,6 +40,7 @@ CHECKED = [
     PIICleaner(action="mask", drop_at="always"),
     DistributionImputer("observed"),
     DistributionImputer("observed", replace="all"),
+    DistributionImputer("observed", epsilon=1, bounds=(-10, 10), random_state=0),
     IntervalBinner([0.0, 1.0]),
     QuantileBinner(),
     QuantileBinner(encode="ordinal"),
@@ -78,6 +79,13 @@ ESTIMATORS = [
     DistributionImputer("observed", random_state=3),
     DistributionImputer({"age": {(18, 40): 2, (41, 70): 1}, "extra": {"p": 1, "q": 2}}, by="group", random_state=3),
     DistributionImputer("observed", by=["group"], replace="all", random_state=3),
+    DistributionImputer(
+        epsilon=1,
+        by="member",
+        categories={"group": ["a", "b"], "member": [True, False]},
+        bounds={"income": (0, 100)},
+        random_state=3,
+    ),
     IntervalBinner({"age": [30, 40, 50], "income": [25.5, 50]}),
     QuantileBinner({"age": 3, "income": 3}),
     QuantileBinner({"age": 3, "income": 3}, encode="ordinal"),
@@ -206,7 +214,7 @@ def test_numpy_in_numpy_out(estimator):
     cleared = dict.fromkeys(("names", "gender_from", "addresses", "identifiers"))
     known = estimator.get_params()
     if known.get("epsilon") is None:
-        del simple["bounds"]  # which only noise needs
+        del simple["bounds"], simple["categories"]  # which only noise needs
     estimator.set_params(**{key: value for key, value in {**simple, **cleared}.items() if key in known})
     out = estimator.fit(array).transform(array)
     assert isinstance(out, np.ndarray)
