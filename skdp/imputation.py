@@ -17,6 +17,7 @@ from skdp._checks import check_columns, check_integer, check_option, invalid
 from skdp._learning import CONDITIONS, bounds_of, epsilon_of, learning_guarantee, named_columns, price_of
 from skdp._noisy_counts import Noise, noise_from, projected
 from skdp._noisy_quantiles import cells_of
+from skdp._sampling import Frozen, Groups, Histogram, Ranges, Sampler, Values
 from skdp._streams import root, stream
 from skdp.accounting import PrivacyGuarantee
 from skdp.base import PrivacyTransformer
@@ -200,7 +201,7 @@ class DistributionImputer(PrivacyTransformer):
         observed = [column for column, one in given.items() if _is_observed(one)]
         if self.epsilon is None:
             self._check_no_public_parameters()
-            groups = _Groups.learn(frame, by)
+            groups = Groups.learn(frame, by)
             codes = groups.locate(frame)
             learned = {column: _levels_to_observe(self, frame, column) for column in observed}
             cells = {}
@@ -215,9 +216,9 @@ class DistributionImputer(PrivacyTransformer):
         if observed:
             self._charge(guarantee, len(frame), "fit")
         for column, (own, values) in learned.items():
-            samplers[column] = _Sampler(groups, _Histogram.count(own, _Values(values), codes, len(groups)))
+            samplers[column] = Sampler(groups, Histogram.count(own, Values(values), codes, len(groups)))
         for column, find_cells in cells.items():
-            samplers[column] = _Sampler(groups, self._noisy_histogram(column, find_cells, entropy, codes, len(groups)))
+            samplers[column] = Sampler(groups, self._noisy_histogram(column, find_cells, entropy, codes, len(groups)))
         self._samplers = {column: samplers[column] for column in given}
         self.columns_ = list(self._samplers)
         self._appended = [column for column in given if column not in frame.columns]
@@ -268,7 +269,7 @@ class DistributionImputer(PrivacyTransformer):
         }
         return learning_guarantee(self, prices, (*CONDITIONS, _GAPS_ARE_PUBLIC))
 
-    def _public_groups(self, frame, by: list) -> "_Groups":
+    def _public_groups(self, frame, by: list) -> Groups:
         """Return all groups that the public categories of the `by` columns make, the missing value one of them."""
         self._check_public(frame, by)
         for column in by:
@@ -277,7 +278,7 @@ class DistributionImputer(PrivacyTransformer):
         if math.prod(map(len, listed)) > _MOST_CELLS:
             raise invalid(self, "by", self.by, f"columns whose categories make at most {_MOST_CELLS} groups")
         keys = list(itertools.product(*listed))
-        return _Groups.learn(_frames.build({name: [key[i] for key in keys] for i, name in enumerate(by)}, frame), by)
+        return Groups.learn(_frames.build({name: [key[i] for key in keys] for i, name in enumerate(by)}, frame), by)
 
     def _check_no_public_parameters(self):
         for name in ("categories", "bounds"):
@@ -308,7 +309,7 @@ class DistributionImputer(PrivacyTransformer):
         if column in (self.categories or ()):
             entries = self._public_values(frame, column)
             own = _levels.locate(frame, column, entries)
-            return lambda noise: (own, _Values(entries))
+            return lambda noise: (own, Values(entries))
         bounds, values = bounds_of(self, column), _frames.clipped_numbers(frame, column, _GREATEST_INTEGER)
         whole = frame.schema[column].is_integer()
         if isinstance(bounds, DPBounds):  # whose ends are whole numbers, or 0 and 1 between them
@@ -317,7 +318,7 @@ class DistributionImputer(PrivacyTransformer):
             raise invalid(self, "bounds", self.bounds, f"around an integer for the column {column!r} of integers")
         return lambda noise: _numbered_cells(values, bounds, self.n_bins, whole)
 
-    def _noisy_histogram(self, column, find_cells, entropy, groups: np.ndarray, n_groups: int) -> "_Histogram":
+    def _noisy_histogram(self, column, find_cells, entropy, groups: np.ndarray, n_groups: int) -> Histogram:
         """Return noisy counts of public cells in each group and in all, made non-negative."""
         noise = noise_from(None if self.random_state is None else _seeded(entropy, column))
         own, entries = find_cells(noise)
@@ -332,35 +333,35 @@ class DistributionImputer(PrivacyTransformer):
         marginal = np.full(size, 1 / size) if marginal is None else marginal
         weights = [_non_negative(own_counts) for own_counts in counts[:-1]]
         weights = [marginal if one is None else one for one in weights] + [marginal]
-        return _Histogram.weigh(entries, np.tile(np.arange(size), len(weights)), weights)
+        return Histogram.weigh(entries, np.tile(np.arange(size), len(weights)), weights)
 
-    def _given(self, frame, column, distribution, by: list) -> "_Sampler":
+    def _given(self, frame, column, distribution, by: list) -> Sampler:
         """Return the sampler of a distribution that is a parameter."""
         if hasattr(distribution, "rvs"):
-            sampler = _Sampler(_Groups(), _Frozen(distribution))
+            sampler = Sampler(Groups(), Frozen(distribution))
             if np.shape(distribution.rvs(size=2, random_state=0)) != (2,):
                 raise self._invalid(column, distribution, "a distribution of one variable")
         elif isinstance(distribution, Conditional):
             sampler = self._conditional(frame, column, distribution, by)
         else:
-            sampler = _Sampler(_Groups(), self._weighted(frame, column, [distribution]))
+            sampler = Sampler(Groups(), self._weighted(frame, column, [distribution]))
         self._check_kind(frame, column, distribution, sampler.table.kind)
         return sampler
 
-    def _conditional(self, frame, column, distribution: Conditional, by: list) -> "_Sampler":
+    def _conditional(self, frame, column, distribution: Conditional, by: list) -> Sampler:
         if not by or not isinstance(distribution.groups, Mapping) or not distribution.groups:
             raise self._invalid(column, distribution, "conditional on columns that 'by' names, with a dict of groups")
         keys = [key if isinstance(key, tuple) else (key,) for key in distribution.groups]
         if any(len(key) != len(by) for key in keys) or len(set(keys)) < len(keys):
             raise self._invalid(column, distribution, f"a dict of different groups, each one value for each of {by}")
         table = _frames.build({name: [key[i] for key in keys] for i, name in enumerate(by)}, frame)
-        groups = _Groups.learn(table, by)
+        groups = Groups.learn(table, by)
         groups.locate(frame)  # a kind of value that cannot be matched shows now, not at `transform`
         members = list(distribution.groups.values())
         in_order = [members[position] for position in np.argsort(groups.locate(table))]
-        return _Sampler(groups, self._weighted(frame, column, [*in_order, distribution.otherwise]))
+        return Sampler(groups, self._weighted(frame, column, [*in_order, distribution.otherwise]))
 
-    def _weighted(self, frame, column, mappings: list) -> "_Histogram":
+    def _weighted(self, frame, column, mappings: list) -> Histogram:
         """Return the histogram that dicts of values or ranges to weights describe, one group each."""
         weights = [self._weights(column, mapping) for mapping in mappings]
         entries = [entry for mapping in mappings for entry, weight in mapping.items() if weight > 0]
@@ -369,9 +370,9 @@ class DistributionImputer(PrivacyTransformer):
             kinds = "over finite numbers and ranges (low, high), or all text, all booleans or all dates"
             raise self._invalid(column, mappings[0] if len(mappings) == 1 else mappings, kinds)
         if kinds == {"number"}:
-            return _Histogram.weigh(_Ranges.between(entries), np.arange(len(entries)), weights)
+            return Histogram.weigh(Ranges.between(entries), np.arange(len(entries)), weights)
         codes, values = _levels.levels(_frames.build({column: entries}, frame), column)
-        return _Histogram.weigh(_Values(values, *kinds), codes, weights)
+        return Histogram.weigh(Values(values, *kinds), codes, weights)
 
     def _weights(self, column, mapping) -> np.ndarray:
         """Return the weights of a dict that are not 0, as shares of 1."""
@@ -435,7 +436,7 @@ def _levels_to_observe(owner: Any, frame: Any, column: object) -> tuple[np.ndarr
 
 def _numbered_cells(
     values: np.ndarray, bounds: tuple[float, float], n_bins: int, whole: bool
-) -> tuple[np.ndarray, "_Ranges"]:
+) -> tuple[np.ndarray, Ranges]:
     """Return the range between public bounds that each number is in (-1: missing), and the ranges.
 
     Examples
@@ -456,7 +457,7 @@ def _numbered_cells(
         own = cells_of(np.clip(values, lower, upper), lower, upper, n_bins)
         ends = (np.linspace(lower / 2, upper / 2, n_bins + 1) * 2).tolist()
         entries = list(zip(ends, ends[1:], strict=False))
-    return np.where(np.isnan(values), -1, own), _Ranges.between(entries)
+    return np.where(np.isnan(values), -1, own), Ranges.between(entries)
 
 
 def _non_negative(counts: np.ndarray) -> np.ndarray | None:
@@ -490,154 +491,3 @@ def _kind(entry: Any) -> str | None:
         return None
     within = -(2.0**63) <= ends[0] <= ends[1] < 2.0**63 or not all(isinstance(end, numbers.Integral) for end in ends)
     return "number" if within and ends[0] <= ends[1] and np.isfinite(ends).all() else None
-
-
-@dataclass(frozen=True, repr=False)
-class _Groups:
-    """The groups of rows that have the same values in some columns; a missing value is a value."""
-
-    columns: tuple = ()
-    levels: tuple = ()
-    pairs: tuple = ()
-
-    @classmethod
-    def learn(cls, frame, columns: list) -> "_Groups":
-        """Give each group a number, column by column: each pair of group so far and next value is one."""
-        levels, pairs, codes = [], [], np.zeros(len(frame), dtype=np.int64)
-        for column in columns:
-            own, values = _levels.levels(frame, column)
-            kept, codes = np.unique(_paired(codes, own, len(values)), return_inverse=True)
-            levels.append(values)
-            pairs.append(kept)
-        return cls(tuple(columns), tuple(levels), tuple(pairs))
-
-    def __len__(self) -> int:
-        return len(self.pairs[-1]) if self.pairs else 0
-
-    def locate(self, frame) -> np.ndarray:
-        """Return the group of each row, -1 where there is none like it."""
-        codes = np.full(len(frame), 0 if self.columns else -1, dtype=np.int64)
-        for column, values, kept in zip(self.columns, self.levels, self.pairs, strict=True):
-            own = _levels.locate(frame, column, values)
-            unseen = (codes < 0) | ((own < 0) & ~_frames.missing(frame, column))
-            pairs = _paired(codes, own, len(values))
-            codes = np.minimum(np.searchsorted(kept, pairs), len(kept) - 1)
-            codes[unseen | (kept[codes] != pairs)] = -1
-        return codes
-
-
-def _paired(codes: np.ndarray, own: np.ndarray, size: int) -> np.ndarray:
-    """Return one number for each pair of codes; `own`, below `size`, may be -1."""
-    return codes * (size + 1) + own + 1
-
-
-@dataclass(frozen=True, repr=False)
-class _Sampler:
-    """A table of what to draw, and the groups of rows that it tells apart."""
-
-    groups: _Groups
-    table: Any
-
-    def draw(self, groups: np.ndarray, rng: np.random.Generator) -> Any:
-        return self.table.draw(groups, rng)
-
-
-@dataclass(frozen=True, repr=False)
-class _Frozen:
-    """A frozen distribution of ``scipy.stats``."""
-
-    distribution: Any
-    kind: str = "number"
-
-    def draw(self, groups: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        return np.asarray(self.distribution.rvs(size=len(groups), random_state=rng))
-
-
-@dataclass(frozen=True, repr=False)
-class _Values:
-    """Entries that are values; their kind is "observed" where they are a column's own."""
-
-    values: Any
-    kind: str = "observed"
-
-    def __len__(self) -> int:
-        return len(self.values)
-
-    def at(self, positions: np.ndarray, rng: np.random.Generator) -> Any:
-        return self.values.take(positions)
-
-
-@dataclass(frozen=True, repr=False)
-class _Ranges:
-    """Entries that are ranges of numbers: whole ones hold both ends, others are half-open."""
-
-    low: np.ndarray
-    high: np.ndarray
-    whole: np.ndarray
-    kind: str = "number"
-
-    def __len__(self) -> int:
-        return len(self.low)
-
-    @classmethod
-    def between(cls, entries: list) -> "_Ranges":
-        ends = [entry if isinstance(entry, tuple) else (entry, entry) for entry in entries]
-        whole = np.array([all(isinstance(end, numbers.Integral) for end in pair) for pair in ends])
-        low, high = np.array(ends, dtype=np.int64 if whole.all() else np.float64).T
-        return cls(low, high, whole)
-
-    def at(self, positions: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        low, high = self.low[positions], self.high[positions]
-        if self.whole.all():
-            return rng.integers(low, high, endpoint=True)
-        whole = self.whole[positions]
-        offset = rng.random(len(positions)) * (high - low + whole)
-        return low + np.where(whole, np.floor(offset), offset)
-
-
-@dataclass(frozen=True, repr=False)
-class _Histogram:
-    """Weighted entries, those of each group side by side, those of the marginal distribution last."""
-
-    entries: Any
-    positions: np.ndarray  # in `entries`
-    cumulative: np.ndarray  # weights, over all groups
-    starts: np.ndarray  # of the groups, in `positions`
-    stops: np.ndarray
-
-    @property
-    def kind(self) -> str:
-        return self.entries.kind
-
-    @classmethod
-    def weigh(cls, entries: Any, positions: np.ndarray, weights: list) -> "_Histogram":
-        """Lay the weights of the groups, the marginal one last, end to end."""
-        stops = np.cumsum([len(one) for one in weights])
-        return cls(entries, positions, np.cumsum(np.concatenate(weights)), np.r_[0, stops[:-1]], stops)
-
-    @classmethod
-    def count(cls, own: np.ndarray, entries: _Values, groups: np.ndarray, n_groups: int) -> "_Histogram":
-        """Count the values `own` of the rows in each of the groups and in all; a group without any gets the latter."""
-        known, size = own >= 0, len(entries.values)
-        pairs, counts = np.unique(groups[known] * size + own[known], return_counts=True) if n_groups else (own[:0],) * 2
-        marginal = np.bincount(own[known], minlength=size)
-        stops = np.r_[np.searchsorted(pairs // size, np.arange(n_groups), side="right"), len(pairs) + size]
-        starts = np.r_[0, stops[:-1]]
-        empty = starts == stops
-        starts[empty], stops[empty] = starts[-1], stops[-1]
-        cumulative = np.cumsum(np.r_[counts, marginal].astype(np.float64))
-        return cls(entries, np.r_[pairs % size, np.arange(size)], cumulative, starts, stops)
-
-    def draw(self, groups: np.ndarray, rng: np.random.Generator) -> Any:
-        """Draw a value for each row of the given groups; -1 is the marginal distribution."""
-        return self.entries.at(self.positions[self._chosen(groups, rng)], rng)
-
-    def _chosen(self, groups: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Invert the cumulative weights, each row within those of its group."""
-        uniform = rng.random(len(groups))
-        group = groups if len(self.starts) > 1 else -1
-        first, last = self.starts[group], self.stops[group] - 1
-        below = np.r_[0.0, self.cumulative]
-        target = below[first] + uniform * (below[last + 1] - below[first])
-        # rounding may carry a target up to the first weight of the next group
-        return np.clip(np.searchsorted(self.cumulative, target, side="right"), first, last)

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parent.parent / "skdp"
 LAYERS = [
     {"_checks", "_countries", "_inversion"},
     {"_frames", "_levels", "mechanisms", "accounting", "metrics", "_streams"},
-    {"_arrays", "_addresses", "_quantiles", "_mondrian", "_hierarchies", "_faker_*"},
+    {"_arrays", "_addresses", "_quantiles", "_mondrian", "_hierarchies", "_sampling", "_faker_*"},
     {"_noisy_counts", "_noisy_quantiles", "bounds", "_learning"},
     {"_generalisation", "_constraints", "_suppression"},
     {"_files", "base", "specifications"},
