@@ -3,6 +3,7 @@
 from skdp.accounting import PrivacyGuarantee
 from skdp.anonymity import KAnonymizer
 from skdp.binning import IntervalBinner, QuantileBinner
+from skdp.bounds import DPBounds
 from skdp.cleaning import PIICleaner, is_undeliverable
 from skdp.gaussian import GaussianNoise
 from skdp.guarantees import privacy_guarantee

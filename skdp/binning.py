@@ -14,12 +14,16 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdp import _frames
 from skdp._checks import check_columns, check_integer, check_option, check_unique_names, invalid, per_column
+from skdp._learning import check_price, learned_quantiles, learning_guarantee, named_columns, price_of
+from skdp._noisy_quantiles import count_digits, rounded_inside
 from skdp._quantiles import QuantileBins, quantile_bins
 from skdp.accounting import PrivacyGuarantee
 from skdp.base import PrivacyTransformer
 
 # A comparison of the whole column with one edge costs 0.1 ns a value, a binary search 10 to 30 ns on unordered data
 _EDGES_COMPARED = 100
+_GREATEST_INTEGER = 2**52
+_NO_NOISE = "edges and means of bins are learned from the table, without noise"
 
 
 class IntervalBinner(PrivacyTransformer):
@@ -160,7 +164,19 @@ class QuantileBinner(PrivacyTransformer):
         edges and means exact, which are values of somebody.
     min_bin_size : int, default=None
         Neighbouring ranges are merged, from the lowest up, until each holds so many records of the table seen by
-        `fit`.
+        `fit`. Not with `epsilon`.
+    epsilon : float, Fraction or Decimal, or dict of column name to such, default=None
+        Privacy loss ε of what `fit` learns of each column: the edges come from noisy counts. A dict implies `columns`.
+        None learns them exactly, without any guarantee. With ε, `round_edges` of None leaves out the digits that the
+        noise makes meaningless.
+    bounds : tuple of (lower, upper), DPBounds, or dict of column name to such, default=None
+        Public bounds for `epsilon`, chosen without looking at the data; values beyond count as at them. Wide ones cost
+        little: the grid between them has 4,096 to 262,144 cells, by the number of rows. `skdp.bounds.DPBounds` learns
+        them, for an ε more.
+    ledger : PrivacyLedger, default=None
+        Is charged with the guarantee, once, by each `fit`.
+    random_state : int, default=None
+        None draws secure noise, afresh at every `fit`. An int repeats the noise, for tests: there is no privacy then.
 
     Attributes
     ----------
@@ -169,7 +185,8 @@ class QuantileBinner(PrivacyTransformer):
     labels_ : dict of column name to list of str of length n_bins_
         The labels of the ranges, lowest first.
     bin_means_ : dict of column name to ndarray of float64 of shape (n_bins_,)
-        The mean of each range, rounded like the edges; NaN in a column that is missing throughout.
+        The mean of each range, rounded like the edges; NaN in a column that is missing throughout. With `epsilon` about
+        the median of each range instead, from noisy counts.
     n_bins_ : dict of column name to int
         How many ranges each column got.
     n_merged_ : dict of column name to int
@@ -177,7 +194,9 @@ class QuantileBinner(PrivacyTransformer):
     digits_ : dict of column name to int or None
         Significant digits of the edges, of the one with most; None with ``round_edges=False``.
     privacy_guarantee_ : PrivacyGuarantee
-        States that edges learned from the table are not differentially private.
+        What learning gives each record: ε over all columns. Without `epsilon` it states that there is none. It covers
+        the fitted attributes, for whoever sees only them or what is made of them; `transform` puts out the range of
+        each record as it is.
     n_features_in_ : int
         Number of columns seen by `fit`.
     feature_names_in_ : ndarray of str of shape (n_features_in_,)
@@ -186,11 +205,12 @@ class QuantileBinner(PrivacyTransformer):
     Raises
     ------
     ParameterError
-        By `fit`, if a parameter is none of the above, or if a column is not in the table.
+        By `fit`, if a parameter is none of the above, if `epsilon` comes without bounds or they without it, or if a
+        column is not in the table.
     ValueError
         By `fit`, if the table has no rows, a column fewer values than `min_bin_size`, or a one-hot column the name of
-        another. By `fit` and `transform`, if a column to bin holds anything but numbers (booleans included): the
-        message names the column, how many values, and the cure.
+        another, or if `DPBounds` finds no bounds. By `fit` and `transform`, if a column to bin holds anything but
+        numbers (booleans included): the message names the column, how many values, and the cure.
 
     Warns
     -----
@@ -211,8 +231,15 @@ class QuantileBinner(PrivacyTransformer):
     part in edges and means. Bins of equal population and the release of their means are univariate microaggregation:
     Hundepool et al., *Statistical Disclosure Control* (2012), section 3.8.
 
+    With `epsilon` all edges are learned jointly, from noisy counts over a public grid: a tree of them gives first
+    edges, and the records between these are counted twice more, with noise, to move them to where they belong. On
+    100,000 log-normal incomes with ε = 1 and 10 edges, each is off by 6 to 8 records on average, against 9 to 12 with
+    Kaplan, Schnapp and Stemmer, *Differentially private approximate quantiles* (ICML 2022). Edges that the grid cannot
+    tell apart, since values are tied, are merged.
+
     Examples
     --------
+    >>> import numpy as np
     >>> import pandas as pd
     >>> from skdp.binning import QuantileBinner
     >>> people = pd.DataFrame({"Income": [9.25, 21.5, 33.75, 40.0, 58.5, 1072.75], "Name": list("ABCDEF")})
@@ -227,10 +254,34 @@ class QuantileBinner(PrivacyTransformer):
     5   50 and Over    F
     >>> binner.inverse_transform(binner.transform(people))["Income"].tolist()
     [15.0, 15.0, 37.0, 37.0, 570.0, 570.0]
+
+    Edges that are private for whoever is among 10,000 people:
+
+    >>> incomes = pd.DataFrame({"Income": np.random.default_rng(0).lognormal(10.7, 0.7, 10_000)})
+    >>> private = QuantileBinner(4, epsilon=1, bounds=(0, 1_000_000)).fit(incomes)
+    >>> sizes = private.transform(incomes)["Income"].value_counts()
+    >>> bool(sizes.between(2_000, 3_000).all())
+    True
+    >>> print(private.privacy_guarantee_)
+    ε = 1 for each record, central (replace one record); columns: Income
+    - covers what fit learned, not the rows that transform puts out
+    - the number of rows is public
+    - which columns hold numbers is public
     """
 
     def __init__(
-        self, n_bins=5, *, columns=None, encode="label", labels="interval", round_edges=None, min_bin_size=None
+        self,
+        n_bins=5,
+        *,
+        columns=None,
+        encode="label",
+        labels="interval",
+        round_edges=None,
+        min_bin_size=None,
+        epsilon=None,
+        bounds=None,
+        ledger=None,
+        random_state=None,
     ):
         self.n_bins = n_bins
         self.columns = columns
@@ -238,6 +289,10 @@ class QuantileBinner(PrivacyTransformer):
         self.labels = labels
         self.round_edges = round_edges
         self.min_bin_size = min_bin_size
+        self.epsilon = epsilon
+        self.bounds = bounds
+        self.ledger = ledger
+        self.random_state = random_state
 
     def inverse_transform(self, X):
         """Return the table with the mean of its range in the place of each range.
@@ -268,8 +323,16 @@ class QuantileBinner(PrivacyTransformer):
 
     def _fit(self, frame):
         self._check_parameters(frame)
-        n_bins = per_column(self.n_bins, _binned_columns(self, frame, "n_bins"))
-        bins = {column: self._learned(frame, column, count) for column, count in n_bins.items()}
+        n_bins = per_column(self.n_bins, self._columns_to_bin(frame))
+        if self.epsilon is None:
+            guarantee = PrivacyGuarantee(math.inf, columns=tuple(n_bins), scope="central", reasons=(_NO_NOISE,))
+            learned = self._learned
+        else:
+            guarantee, learned = learning_guarantee(self, price_of(self, n_bins)), self._learned_at_a_price
+            for column in n_bins:
+                _frames.clipped_numbers(frame, column, _GREATEST_INTEGER)  # none is charged for what cannot be binned
+        self._charge(guarantee, len(frame), "fit")
+        bins = {column: learned(frame, column, count) for column, count in n_bins.items()}
         self._columns_in = list(frame.columns)
         self.edges_ = {column: own.edges for column, own in bins.items()}
         self.labels_ = {column: _bin_labels(own, self.labels) for column, own in bins.items()}
@@ -277,8 +340,7 @@ class QuantileBinner(PrivacyTransformer):
         self.n_bins_ = {column: len(own.means) for column, own in bins.items()}
         self.n_merged_ = {column: count - self.n_bins_[column] for column, count in n_bins.items()}
         self.digits_ = {column: own.digits for column, own in bins.items()}
-        reason = "edges and means of bins are learned from the table, without noise"
-        self.privacy_guarantee_ = PrivacyGuarantee(math.inf, columns=tuple(bins), scope="central", reasons=(reason,))
+        self.privacy_guarantee_ = guarantee
         check_unique_names(self._columns_out(self._columns_in))
         _warn_of_ties(n_bins, bins)
 
@@ -340,8 +402,32 @@ class QuantileBinner(PrivacyTransformer):
             check_integer(self, "min_bin_size", self.min_bin_size, low=1)
         if self.round_edges is not None and self.round_edges is not False:
             check_integer(self, "round_edges", self.round_edges, low=1, high=15)
+        check_price(self)
+        if self.epsilon is not None and self.min_bin_size is not None:
+            raise invalid(self, "min_bin_size", self.min_bin_size, "None with 'epsilon': nobody knows the exact sizes")
         if not len(frame):
             raise ValueError("QuantileBinner needs a table of at least one row to fit. Got one with 0 rows instead.")
+
+    def _columns_to_bin(self, frame) -> list:
+        """Return the columns to bin: those that dicts name, of `columns`, or all numbers."""
+        named = named_columns(self, frame, ("epsilon", "bounds"))
+        if not named or self.columns is not None or isinstance(self.n_bins, Mapping):
+            columns = _binned_columns(self, frame, "n_bins")
+            if not set(named) <= set(columns):
+                raise invalid(self, "epsilon", self.epsilon, f"of columns that are binned, as 'bounds' is ({columns})")
+            return columns
+        return named
+
+    def _learned_at_a_price(self, frame, column, n_bins: int) -> QuantileBins:
+        values = _frames.clipped_numbers(frame, column, _GREATEST_INTEGER)
+        found = learned_quantiles(self, column, values, np.arange(1, n_bins) / n_bins)
+        edges = found.edges(self.round_edges)
+        middles = found.middles(edges)
+        if self.round_edges is not False:
+            ends = np.r_[found.rough.grid[0], edges, found.rough.grid[-1]]
+            middles = rounded_inside(middles, ends, self.round_edges)
+        digits = None if self.round_edges is False else max(map(count_digits, edges.tolist()))
+        return QuantileBins(edges, middles, digits, len(values), n_bins - 1 - len(edges))
 
     def _learned(self, frame, column, n_bins: int) -> QuantileBins:
         values = _frames.numbers(frame, column)

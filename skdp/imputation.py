@@ -1,17 +1,33 @@
 """Missing values, or whole columns, are drawn from reference distributions."""
 
 import datetime
+import itertools
+import math
 import numbers
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from skdp import _frames, _levels
-from skdp._checks import check_columns, check_option, invalid
+from skdp._checks import check_columns, check_integer, check_option, invalid
+from skdp._learning import CONDITIONS, bounds_of, epsilon_of, learning_guarantee, named_columns, price_of
+from skdp._noisy_counts import Noise, noise_from, projected
+from skdp._noisy_quantiles import cells_of
+from skdp._sampling import Frozen, Groups, Histogram, Ranges, Sampler, Values
 from skdp._streams import root, stream
+from skdp.accounting import PrivacyGuarantee
 from skdp.base import PrivacyTransformer
+from skdp.bounds import DPBounds
+from skdp.mechanisms import Source, seeded_source
+
+_MOST_CELLS = 10**7
+_GREATEST_INTEGER = 2**52
+_NO_NOISE = "values and how often they occur are learned from the table, without noise"
+_GAPS_ARE_PUBLIC = "whether a cell is missing is public"
 
 
 @dataclass(frozen=True)
@@ -64,12 +80,31 @@ class DistributionImputer(PrivacyTransformer):
         Whether missing values are drawn, or every value anew.
     random_state : int, Generator, RandomState or None, default=None
         None draws afresh at every call of `transform`, an int repeats itself, a generator goes on. Every column has a
-        stream of its own, found by its name: it does not matter which other columns there are, or in what order.
+        stream of its own, found by its name: it does not matter which other columns there are, or in what order. With
+        `epsilon` anything but None repeats the noise, too, for tests: there is no privacy then.
+    epsilon : float, Fraction or Decimal, or dict of column name to such, default=None
+        Privacy loss ε of what `fit` learns of each ``"observed"`` column: its values, or ranges, are counted with
+        noise. Then ``"observed"`` alone stands for the columns that dicts of `epsilon`, `categories` and `bounds` name.
+        None counts exactly, without any guarantee.
+    categories : dict of column name to list, default=None
+        For `epsilon`, the public values of observed columns, and of all `by` columns, chosen without looking at the
+        data. Others are not drawn, and as values of `by` make one group together.
+    bounds : tuple of (lower, upper), DPBounds, or dict of column name to such, default=None
+        For `epsilon`, the public bounds of observed columns of numbers that `categories` does not name; values beyond
+        count as at them. `skdp.bounds.DPBounds` learns them, for an ε more.
+    n_bins : int, default=32
+        Into how many equal ranges bounds are divided; within a range, numbers are drawn uniformly.
+    ledger : PrivacyLedger, default=None
+        Is charged with the guarantee, once, by each `fit` that observes anything.
 
     Attributes
     ----------
     columns_ : list of str
         The columns that are drawn.
+    privacy_guarantee_ : PrivacyGuarantee
+        What observing gives each record: ε over the observed columns, infinite without `epsilon`, 0 where nothing is
+        observed. It covers what was learned; cells that are not missing are released as they are, unless
+        ``replace="all"``.
     n_features_in_ : int
         Number of columns seen by `fit`.
     feature_names_in_ : ndarray of str of shape (n_features_in_,)
@@ -79,7 +114,8 @@ class DistributionImputer(PrivacyTransformer):
     ------
     ParameterError
         By `fit`, if a distribution is none of the above; has weights that are negative, not finite or all 0; draws
-        another kind of values than its column holds; or if a column to observe, or in `by`, is not in the table.
+        another kind of values than its column holds; if a column to observe, or in `by`, is not in the table; or with
+        `epsilon`, if one has neither public categories nor bounds.
     ValueError
         By `fit`, if a column that is named as ``"observed"`` has no value at all.
 
@@ -91,6 +127,11 @@ class DistributionImputer(PrivacyTransformer):
     -----
     What ``"observed"`` learns, every distinct value and its count, is raw data: it comes without any privacy guarantee
     (ε = ∞), and a pickle of the fitted step carries it. Given distributions learn nothing from the table.
+
+    With `epsilon` it learns noisy counts only, of public values or ranges in each public group, those that nobody has
+    included: leaving these out would tell who is the only one somewhere. What the noise made negative is projected:
+    the counts of a group become the nearest non-negative ones of the same sum. A group whose sum is not positive gets
+    the marginal distribution, which is the sum over groups. Which rows lack a value is public.
 
     A column keeps its dtype where this can hold the drawn values: integers stay integers, categories stay categories
     (new ones are added). Columns of floats stay floats, except that ``replace="all"`` with a distribution of integers
@@ -117,29 +158,71 @@ class DistributionImputer(PrivacyTransformer):
     >>> ages = Conditional({"MEXICO": {(20, 29): 1}}, otherwise={(60, 70): 1})
     >>> (DistributionImputer({"Age": ages}, by="Country").fit_transform(arrivals)["Age"] < 30).tolist()
     [True, False, True]
+
+    Countries drawn as often as they are observed, with noise that hides each traveller:
+
+    >>> private = DistributionImputer(epsilon=1, categories={"Country": ["INDIA", "MEXICO", "PERU"]}).fit(arrivals)
+    >>> print(private.privacy_guarantee_)
+    ε = 1 for each record, central (replace one record); columns: Country
+    - covers what fit learned, not the rows that transform puts out
+    - the number of rows is public
+    - which columns hold numbers is public
+    - whether a cell is missing is public
     """
 
-    def __init__(self, distributions="observed", *, by=None, replace="missing", random_state=None):
+    def __init__(
+        self,
+        distributions="observed",
+        *,
+        by=None,
+        replace="missing",
+        random_state=None,
+        epsilon=None,
+        categories=None,
+        bounds=None,
+        n_bins=32,
+        ledger=None,
+    ):
         self.distributions = distributions
         self.by = by
         self.replace = replace
         self.random_state = random_state
+        self.epsilon = epsilon
+        self.categories = categories
+        self.bounds = bounds
+        self.n_bins = n_bins
+        self.ledger = ledger
 
     def _fit(self, frame):
         check_option(self, "replace", self.replace, ("missing", "all"))
-        root(self, self.random_state)
+        entropy = root(self, self.random_state)
         by = [] if self.by is None else check_columns(self, "by", self.by, frame.columns)
         given = self._distributions(frame, by)
-        groups = _Groups.learn(frame, by)
-        codes = groups.locate(frame)
-        self._samplers = {
-            column: self._observed(frame, column, groups, codes)
-            if _is_observed(distribution)
-            else self._given(frame, column, distribution, by)
-            for column, distribution in given.items()
+        observed = [column for column, one in given.items() if _is_observed(one)]
+        if self.epsilon is None:
+            self._check_no_public_parameters()
+            groups = Groups.learn(frame, by)
+            codes = groups.locate(frame)
+            learned = {column: _levels_to_observe(self, frame, column) for column in observed}
+            cells = {}
+        else:
+            groups = self._public_groups(frame, by)
+            codes = groups.locate(frame)
+            learned, cells = {}, {column: self._public_cells(frame, column) for column in observed}
+        samplers = {
+            column: self._given(frame, column, one, by) for column, one in given.items() if not _is_observed(one)
         }
+        guarantee = self._guarantee(observed)
+        if observed:
+            self._charge(guarantee, len(frame), "fit")
+        for column, (own, values) in learned.items():
+            samplers[column] = Sampler(groups, Histogram.count(own, Values(values), codes, len(groups)))
+        for column, find_cells in cells.items():
+            samplers[column] = Sampler(groups, self._noisy_histogram(column, find_cells, entropy, codes, len(groups)))
+        self._samplers = {column: samplers[column] for column in given}
         self.columns_ = list(self._samplers)
         self._appended = [column for column in given if column not in frame.columns]
+        self.privacy_guarantee_ = guarantee
 
     def _transform(self, frame):
         entropy, located, drawn = root(self, self.random_state), {}, {}
@@ -158,6 +241,11 @@ class DistributionImputer(PrivacyTransformer):
 
     def _distributions(self, frame, by: list) -> dict:
         """Return the distribution of each column to draw, ``"observed"`` spelled out."""
+        if _is_observed(self.distributions) and self.epsilon is not None:
+            columns = named_columns(self, frame, ("epsilon", "categories", "bounds"))
+            if self.bounds is not None and not isinstance(self.bounds, Mapping):
+                columns += [column for column in _frames.columns_of_kind(frame, "number") if column not in columns]
+            return dict.fromkeys([column for column in columns if column not in by], "observed")
         if _is_observed(self.distributions):
             columns = _frames.columns_of_kind(frame, "number", "text", "category", "boolean", "date")
             known = [column for column in columns if not _frames.missing(frame, column).all()]
@@ -170,42 +258,110 @@ class DistributionImputer(PrivacyTransformer):
             raise invalid(self, "by", self.by, "columns that 'distributions' does not name")
         return dict(self.distributions)
 
-    def _observed(self, frame, column, groups: "_Groups", codes: np.ndarray) -> "_Sampler":
-        own, values = _levels.levels(frame, column)
-        if not (own >= 0).any():
-            raise ValueError(
-                f"Column {column!r} has no value to observe. Give {type(self).__name__} a distribution for it, or "
-                "leave it out of 'distributions'."
-            )
-        return _Sampler(groups, _Histogram.count(own, _Values(values), codes, len(groups)))
+    def _guarantee(self, observed: list) -> PrivacyGuarantee:
+        if not observed:
+            return PrivacyGuarantee(Fraction(0), scope="central")
+        if self.epsilon is None:
+            return PrivacyGuarantee(math.inf, columns=tuple(observed), scope="central", reasons=(_NO_NOISE,))
+        prices = {
+            column: epsilon_of(self, column) if column in (self.categories or ()) else price_of(self, [column])[column]
+            for column in observed
+        }
+        return learning_guarantee(self, prices, (*CONDITIONS, _GAPS_ARE_PUBLIC))
 
-    def _given(self, frame, column, distribution, by: list) -> "_Sampler":
+    def _public_groups(self, frame, by: list) -> Groups:
+        """Return all groups that the public categories of the `by` columns make, the missing value one of them."""
+        self._check_public(frame, by)
+        for column in by:
+            self._public_values(frame, column)
+        listed = [[*dict.fromkeys(self.categories[column]), None] for column in by]
+        if math.prod(map(len, listed)) > _MOST_CELLS:
+            raise invalid(self, "by", self.by, f"columns whose categories make at most {_MOST_CELLS} groups")
+        keys = list(itertools.product(*listed))
+        return Groups.learn(_frames.build({name: [key[i] for key in keys] for i, name in enumerate(by)}, frame), by)
+
+    def _check_no_public_parameters(self):
+        for name in ("categories", "bounds"):
+            if getattr(self, name) is not None:
+                raise invalid(self, name, getattr(self, name), "None where 'epsilon' is None: only noise needs them")
+
+    def _check_public(self, frame, by: list):
+        check_integer(self, "n_bins", self.n_bins, low=1, high=_MOST_CELLS)
+        if self.categories is not None and not isinstance(self.categories, Mapping):
+            raise invalid(self, "categories", self.categories, "a dict of columns to lists of public values, or None")
+        check_columns(self, "categories", self.categories or {}, frame.columns)
+        without = [column for column in by if column not in (self.categories or ())]
+        if without:
+            raise invalid(self, "categories", self.categories, f"a dict that names {without[0]!r}, which is in 'by'")
+
+    def _public_values(self, frame, column) -> Any:
+        """Return the public categories of a column as an Arrow array, checked."""
+        given = self.categories[column]
+        listed = list(given) if isinstance(given, Iterable) and not isinstance(given, str | bytes | Mapping) else []
+        values = _levels.levels(_frames.build({column: listed}, frame), column)[1] if listed else None
+        if not isinstance(values, pa.Array) or not len(values):
+            kinds = "all text, all numbers, all booleans or all dates"
+            raise invalid(self, "categories", given, f"for column {column!r} a list of values, {kinds}")
+        return values
+
+    def _public_cells(self, frame, column) -> Callable[[Noise], tuple[np.ndarray, Any]]:
+        """Return what finds the public cell of each row, -1 for none, and the entries of cells; all is checked."""
+        if column in (self.categories or ()):
+            entries = self._public_values(frame, column)
+            own = _levels.locate(frame, column, entries)
+            return lambda noise: (own, Values(entries))
+        bounds, values = bounds_of(self, column), _frames.clipped_numbers(frame, column, _GREATEST_INTEGER)
+        whole = frame.schema[column].is_integer()
+        if isinstance(bounds, DPBounds):  # whose ends are whole numbers, or 0 and 1 between them
+            return lambda noise: _numbered_cells(values, bounds.find(values, noise), self.n_bins, whole)
+        if whole and math.ceil(bounds[0]) > math.floor(bounds[1]):
+            raise invalid(self, "bounds", self.bounds, f"around an integer for the column {column!r} of integers")
+        return lambda noise: _numbered_cells(values, bounds, self.n_bins, whole)
+
+    def _noisy_histogram(self, column, find_cells, entropy, groups: np.ndarray, n_groups: int) -> Histogram:
+        """Return noisy counts of public cells in each group and in all, made non-negative."""
+        noise = noise_from(None if self.random_state is None else _seeded(entropy, column))
+        own, entries = find_cells(noise)
+        size, known = len(entries), own >= 0
+        if size * (n_groups + 1) > _MOST_CELLS:
+            raise invalid(self, "by", self.by, f"columns that make at most {_MOST_CELLS} cells for column {column!r}")
+        # the group after the last is of the rows that are in none
+        places = np.where(groups < 0, n_groups, groups)[known] * size + own[known]
+        noisy = noise(np.bincount(places, minlength=size * (n_groups + 1)), epsilon_of(self, column))
+        counts = noisy.reshape(-1, size).astype(np.float64)
+        marginal = _non_negative(counts.sum(axis=0))
+        marginal = np.full(size, 1 / size) if marginal is None else marginal
+        weights = [_non_negative(own_counts) for own_counts in counts[:-1]]
+        weights = [marginal if one is None else one for one in weights] + [marginal]
+        return Histogram.weigh(entries, np.tile(np.arange(size), len(weights)), weights)
+
+    def _given(self, frame, column, distribution, by: list) -> Sampler:
         """Return the sampler of a distribution that is a parameter."""
         if hasattr(distribution, "rvs"):
-            sampler = _Sampler(_Groups(), _Frozen(distribution))
+            sampler = Sampler(Groups(), Frozen(distribution))
             if np.shape(distribution.rvs(size=2, random_state=0)) != (2,):
                 raise self._invalid(column, distribution, "a distribution of one variable")
         elif isinstance(distribution, Conditional):
             sampler = self._conditional(frame, column, distribution, by)
         else:
-            sampler = _Sampler(_Groups(), self._weighted(frame, column, [distribution]))
+            sampler = Sampler(Groups(), self._weighted(frame, column, [distribution]))
         self._check_kind(frame, column, distribution, sampler.table.kind)
         return sampler
 
-    def _conditional(self, frame, column, distribution: Conditional, by: list) -> "_Sampler":
+    def _conditional(self, frame, column, distribution: Conditional, by: list) -> Sampler:
         if not by or not isinstance(distribution.groups, Mapping) or not distribution.groups:
             raise self._invalid(column, distribution, "conditional on columns that 'by' names, with a dict of groups")
         keys = [key if isinstance(key, tuple) else (key,) for key in distribution.groups]
         if any(len(key) != len(by) for key in keys) or len(set(keys)) < len(keys):
             raise self._invalid(column, distribution, f"a dict of different groups, each one value for each of {by}")
         table = _frames.build({name: [key[i] for key in keys] for i, name in enumerate(by)}, frame)
-        groups = _Groups.learn(table, by)
+        groups = Groups.learn(table, by)
         groups.locate(frame)  # a kind of value that cannot be matched shows now, not at `transform`
         members = list(distribution.groups.values())
         in_order = [members[position] for position in np.argsort(groups.locate(table))]
-        return _Sampler(groups, self._weighted(frame, column, [*in_order, distribution.otherwise]))
+        return Sampler(groups, self._weighted(frame, column, [*in_order, distribution.otherwise]))
 
-    def _weighted(self, frame, column, mappings: list) -> "_Histogram":
+    def _weighted(self, frame, column, mappings: list) -> Histogram:
         """Return the histogram that dicts of values or ranges to weights describe, one group each."""
         weights = [self._weights(column, mapping) for mapping in mappings]
         entries = [entry for mapping in mappings for entry, weight in mapping.items() if weight > 0]
@@ -214,9 +370,9 @@ class DistributionImputer(PrivacyTransformer):
             kinds = "over finite numbers and ranges (low, high), or all text, all booleans or all dates"
             raise self._invalid(column, mappings[0] if len(mappings) == 1 else mappings, kinds)
         if kinds == {"number"}:
-            return _Histogram.weigh(_Ranges.between(entries), np.arange(len(entries)), weights)
+            return Histogram.weigh(Ranges.between(entries), np.arange(len(entries)), weights)
         codes, values = _levels.levels(_frames.build({column: entries}, frame), column)
-        return _Histogram.weigh(_Values(values, *kinds), codes, weights)
+        return Histogram.weigh(Values(values, *kinds), codes, weights)
 
     def _weights(self, column, mapping) -> np.ndarray:
         """Return the weights of a dict that are not 0, as shares of 1."""
@@ -267,6 +423,53 @@ class DistributionImputer(PrivacyTransformer):
         return _frames.filled(frame, column, where, values)
 
 
+def _levels_to_observe(owner: Any, frame: Any, column: object) -> tuple[np.ndarray, Any]:
+    """Return where each row's value stands among a column's own values, and those; raise where there are none."""
+    own, values = _levels.levels(frame, column)
+    if not (own >= 0).any():
+        raise ValueError(
+            f"Column {column!r} has no value to observe. Give {type(owner).__name__} a distribution for it, or "
+            "leave it out of 'distributions'."
+        )
+    return own, values
+
+
+def _numbered_cells(
+    values: np.ndarray, bounds: tuple[float, float], n_bins: int, whole: bool
+) -> tuple[np.ndarray, Ranges]:
+    """Return the range between public bounds that each number is in (-1: missing), and the ranges.
+
+    Examples
+    --------
+    >>> own, ranges = _numbered_cells(np.array([-5.0, np.nan, 7.0]), (0.0, 9.0), 4, whole=True)
+    >>> own.tolist(), ranges.low.tolist(), ranges.high.tolist()
+    ([0, -1, 2], [0, 3, 6, 9], [2, 5, 8, 9])
+    """
+    lower, upper = bounds
+    if whole:
+        low, high = math.ceil(max(lower, -_GREATEST_INTEGER)), math.floor(min(upper, _GREATEST_INTEGER))
+        width = -(-(high - low + 1) // n_bins)
+        known = np.where(np.isnan(values), low, values)
+        own = (np.clip(known, low, high) - low).astype(np.int64) // width
+        starts = range(low, high + 1, width)
+        entries = [(start, min(start + width - 1, high)) for start in starts]
+    else:
+        own = cells_of(np.clip(values, lower, upper), lower, upper, n_bins)
+        ends = (np.linspace(lower / 2, upper / 2, n_bins + 1) * 2).tolist()
+        entries = list(zip(ends, ends[1:], strict=False))
+    return np.where(np.isnan(values), -1, own), Ranges.between(entries)
+
+
+def _non_negative(counts: np.ndarray) -> np.ndarray | None:
+    """Return the nearest non-negative counts of the same sum, as shares of 1; None where that is not positive."""
+    total = float(counts.sum())
+    return projected(counts, total) / total if total > 0 else None
+
+
+def _seeded(entropy: tuple[int, ...], column: object) -> Source:
+    return seeded_source(sum(word << 32 * place for place, word in enumerate(entropy)), "DistributionImputer", column)
+
+
 def _is_observed(distribution: Any) -> bool:
     return isinstance(distribution, str) and distribution == "observed"
 
@@ -288,148 +491,3 @@ def _kind(entry: Any) -> str | None:
         return None
     within = -(2.0**63) <= ends[0] <= ends[1] < 2.0**63 or not all(isinstance(end, numbers.Integral) for end in ends)
     return "number" if within and ends[0] <= ends[1] and np.isfinite(ends).all() else None
-
-
-@dataclass(frozen=True, repr=False)
-class _Groups:
-    """The groups of rows that have the same values in some columns; a missing value is a value."""
-
-    columns: tuple = ()
-    levels: tuple = ()
-    pairs: tuple = ()
-
-    @classmethod
-    def learn(cls, frame, columns: list) -> "_Groups":
-        """Give each group a number, column by column: each pair of group so far and next value is one."""
-        levels, pairs, codes = [], [], np.zeros(len(frame), dtype=np.int64)
-        for column in columns:
-            own, values = _levels.levels(frame, column)
-            kept, codes = np.unique(_paired(codes, own, len(values)), return_inverse=True)
-            levels.append(values)
-            pairs.append(kept)
-        return cls(tuple(columns), tuple(levels), tuple(pairs))
-
-    def __len__(self) -> int:
-        return len(self.pairs[-1]) if self.pairs else 0
-
-    def locate(self, frame) -> np.ndarray:
-        """Return the group of each row, -1 where there is none like it."""
-        codes = np.full(len(frame), 0 if self.columns else -1, dtype=np.int64)
-        for column, values, kept in zip(self.columns, self.levels, self.pairs, strict=True):
-            own = _levels.locate(frame, column, values)
-            unseen = (codes < 0) | ((own < 0) & ~_frames.missing(frame, column))
-            pairs = _paired(codes, own, len(values))
-            codes = np.minimum(np.searchsorted(kept, pairs), len(kept) - 1)
-            codes[unseen | (kept[codes] != pairs)] = -1
-        return codes
-
-
-def _paired(codes: np.ndarray, own: np.ndarray, size: int) -> np.ndarray:
-    """Return one number for each pair of codes; `own`, below `size`, may be -1."""
-    return codes * (size + 1) + own + 1
-
-
-@dataclass(frozen=True, repr=False)
-class _Sampler:
-    """A table of what to draw, and the groups of rows that it tells apart."""
-
-    groups: _Groups
-    table: Any
-
-    def draw(self, groups: np.ndarray, rng: np.random.Generator) -> Any:
-        return self.table.draw(groups, rng)
-
-
-@dataclass(frozen=True, repr=False)
-class _Frozen:
-    """A frozen distribution of ``scipy.stats``."""
-
-    distribution: Any
-    kind: str = "number"
-
-    def draw(self, groups: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        return np.asarray(self.distribution.rvs(size=len(groups), random_state=rng))
-
-
-@dataclass(frozen=True, repr=False)
-class _Values:
-    """Entries that are values; their kind is "observed" where they are a column's own."""
-
-    values: Any
-    kind: str = "observed"
-
-    def at(self, positions: np.ndarray, rng: np.random.Generator) -> Any:
-        return self.values.take(positions)
-
-
-@dataclass(frozen=True, repr=False)
-class _Ranges:
-    """Entries that are ranges of numbers: whole ones hold both ends, others are half-open."""
-
-    low: np.ndarray
-    high: np.ndarray
-    whole: np.ndarray
-    kind: str = "number"
-
-    @classmethod
-    def between(cls, entries: list) -> "_Ranges":
-        ends = [entry if isinstance(entry, tuple) else (entry, entry) for entry in entries]
-        whole = np.array([all(isinstance(end, numbers.Integral) for end in pair) for pair in ends])
-        low, high = np.array(ends, dtype=np.int64 if whole.all() else np.float64).T
-        return cls(low, high, whole)
-
-    def at(self, positions: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        low, high = self.low[positions], self.high[positions]
-        if self.whole.all():
-            return rng.integers(low, high, endpoint=True)
-        whole = self.whole[positions]
-        offset = rng.random(len(positions)) * (high - low + whole)
-        return low + np.where(whole, np.floor(offset), offset)
-
-
-@dataclass(frozen=True, repr=False)
-class _Histogram:
-    """Weighted entries, those of each group side by side, those of the marginal distribution last."""
-
-    entries: Any
-    positions: np.ndarray  # in `entries`
-    cumulative: np.ndarray  # weights, over all groups
-    starts: np.ndarray  # of the groups, in `positions`
-    stops: np.ndarray
-
-    @property
-    def kind(self) -> str:
-        return self.entries.kind
-
-    @classmethod
-    def weigh(cls, entries: Any, positions: np.ndarray, weights: list) -> "_Histogram":
-        """Lay the weights of the groups, the marginal one last, end to end."""
-        stops = np.cumsum([len(one) for one in weights])
-        return cls(entries, positions, np.cumsum(np.concatenate(weights)), np.r_[0, stops[:-1]], stops)
-
-    @classmethod
-    def count(cls, own: np.ndarray, entries: _Values, groups: np.ndarray, n_groups: int) -> "_Histogram":
-        """Count the values `own` of the rows in each of the groups and in all; a group without any gets the latter."""
-        known, size = own >= 0, len(entries.values)
-        pairs, counts = np.unique(groups[known] * size + own[known], return_counts=True) if n_groups else (own[:0],) * 2
-        marginal = np.bincount(own[known], minlength=size)
-        stops = np.r_[np.searchsorted(pairs // size, np.arange(n_groups), side="right"), len(pairs) + size]
-        starts = np.r_[0, stops[:-1]]
-        empty = starts == stops
-        starts[empty], stops[empty] = starts[-1], stops[-1]
-        cumulative = np.cumsum(np.r_[counts, marginal].astype(np.float64))
-        return cls(entries, np.r_[pairs % size, np.arange(size)], cumulative, starts, stops)
-
-    def draw(self, groups: np.ndarray, rng: np.random.Generator) -> Any:
-        """Draw a value for each row of the given groups; -1 is the marginal distribution."""
-        return self.entries.at(self.positions[self._chosen(groups, rng)], rng)
-
-    def _chosen(self, groups: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """Invert the cumulative weights, each row within those of its group."""
-        uniform = rng.random(len(groups))
-        group = groups if len(self.starts) > 1 else -1
-        first, last = self.starts[group], self.stops[group] - 1
-        below = np.r_[0.0, self.cumulative]
-        target = below[first] + uniform * (below[last + 1] - below[first])
-        # rounding may carry a target up to the first weight of the next group
-        return np.clip(np.searchsorted(self.cumulative, target, side="right"), first, last)

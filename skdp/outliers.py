@@ -9,12 +9,14 @@ import numpy as np
 
 from skdp import _frames
 from skdp._checks import check_columns, check_option, invalid, per_column
+from skdp._learning import check_price, learned_quantiles, learning_guarantee, named_columns, price_of
 from skdp.accounting import PrivacyGuarantee
 from skdp.base import PrivacyTransformer, RowDropperMixin
 
 _NORMAL_QUARTILE = 0.6744897501960817  # of the standard normal: its MAD
 _SLACK = 0.01  # how much farther from the median than the rule a fence may stand, to be a round number
 _CELLS = 1 << 22  # sorted at once: more columns than fit are learned in turn, to spare memory
+_GREATEST_INTEGER = 2**52
 _GAP_BLOCK = 64  # how many values in a tail are looked at first; doubled while all of them are outlying
 
 
@@ -48,13 +50,24 @@ class OutlierDropper(RowDropperMixin, PrivacyTransformer):
     drop_at : {"fit", "always"}, default="fit"
         Whether rows go only when a table is released (`fit_transform`, `fit_resample`), or in `transform` too, for
         pipelines without a predictor.
+    epsilon : float, Fraction or Decimal, or dict of column name to such, default=None
+        Privacy loss ε of the fences of each column, with ``method="quantile"`` only: they come from noisy counts. A
+        dict implies `columns`. None learns them exactly, without any guarantee.
+    bounds : tuple of (lower, upper), DPBounds, or dict of column name to such, default=None
+        Public bounds for `epsilon`, chosen without looking at the data; values beyond count as at them.
+        `skdp.bounds.DPBounds` learns them, for an ε more.
+    ledger : PrivacyLedger, default=None
+        Is charged with the guarantee, once, by each fit.
+    random_state : int, default=None
+        None draws secure noise, afresh at every fit. An int repeats the noise, for tests: there is no privacy then.
 
     Attributes
     ----------
     fences_ : dict of column name to (float, float)
         The lowest and the highest value of each column that are not outlying; infinite where there is no fence.
     privacy_guarantee_ : PrivacyGuarantee
-        ε is infinite: the fences are learned from the data.
+        What learning the fences gives each record: ε over all columns, infinite without `epsilon`. It covers
+        `fences_`, not the rows that are kept: these are released as they are.
     n_features_in_ : int
         Number of columns seen by `fit`.
     feature_names_in_ : ndarray of str of shape (n_features_in_,)
@@ -63,11 +76,12 @@ class OutlierDropper(RowDropperMixin, PrivacyTransformer):
     Raises
     ------
     ParameterError
-        By `fit`, if a parameter is not as described, or a column is not in the table.
+        By `fit`, if a parameter is not as described, if `epsilon` comes with another method than ``"quantile"`` or
+        without bounds, or if a column is not in the table.
     ValueError
-        By `fit`, if the table has no rows. By `fit` and `transform`, if a column of `columns` holds anything but
-        numbers; the message names the column, how many values, and the cure. By `fit_transform`, if rows would go
-        that someone else keeps (y, or the other columns of a ColumnTransformer).
+        By `fit`, if the table has no rows, or if `DPBounds` finds no bounds. By `fit` and `transform`, if a column of
+        `columns` holds anything but numbers; the message names the column, how many values, and the cure. By
+        `fit_transform`, if rows would go that someone else keeps (y, or the other columns of a ColumnTransformer).
 
     See Also
     --------
@@ -87,7 +101,9 @@ class OutlierDropper(RowDropperMixin, PrivacyTransformer):
     outermost value kept.
 
     Removing outliers hides the records that stand out most, but it is a rule learned from the data: it gives no
-    differential privacy, even if noise follows.
+    differential privacy, even if noise follows. With `epsilon` the rule itself is private: the fences are noisy
+    quantiles (`skdp.binning.QuantileBinner` says how), rounded to the digits that the noise leaves a meaning. Which
+    rows go still tells of each row on which side of the fences it is.
 
     References
     ----------
@@ -122,13 +138,30 @@ class OutlierDropper(RowDropperMixin, PrivacyTransformer):
 
     _actions = ("drop", "mask", "clip")
 
-    def __init__(self, method="iqr", *, factor=None, tail="both", columns=None, action="drop", drop_at="fit"):
+    def __init__(
+        self,
+        method="iqr",
+        *,
+        factor=None,
+        tail="both",
+        columns=None,
+        action="drop",
+        drop_at="fit",
+        epsilon=None,
+        bounds=None,
+        ledger=None,
+        random_state=None,
+    ):
         self.method = method
         self.factor = factor
         self.tail = tail
         self.columns = columns
         self.action = action
         self.drop_at = drop_at
+        self.epsilon = epsilon
+        self.bounds = bounds
+        self.ledger = ledger
+        self.random_state = random_state
 
     def _fit(self, frame):
         check_option(self, "method", self.method, tuple(_RULES))
@@ -136,16 +169,37 @@ class OutlierDropper(RowDropperMixin, PrivacyTransformer):
         self._check_rows()
         if not len(frame):
             raise ValueError("OutlierDropper learns its fences from at least one row. Got a table with 0 rows instead.")
+        check_price(self)
+        if self.epsilon is not None and self.method != "quantile":
+            raise invalid(self, "epsilon", self.epsilon, f"None with method={self.method!r}: noise needs 'quantile'")
         factors = self._factors(self._watched_columns(frame))
-        self.fences_, columns = {}, list(factors)
-        width = max(_CELLS // len(frame), 1)
+        guarantee = self._guarantee(frame, factors)
+        self._charge(guarantee, len(frame), "fit")
+        fences, columns = {}, list(factors)
+        width = max(_CELLS // len(frame), 1) if self.epsilon is None else 1
+        learned = self._learned_fences if self.epsilon is None else self._noisy_fences
         for start in range(0, len(columns), width):
-            self.fences_ |= self._learned_fences(
-                frame, {name: factors[name] for name in columns[start : start + width]}
-            )
-        self.privacy_guarantee_ = PrivacyGuarantee(
-            math.inf, scope="central", reasons=("outliers are told by fences learned from the data",)
-        )
+            fences |= learned(frame, {name: factors[name] for name in columns[start : start + width]})
+        self.fences_, self.privacy_guarantee_ = fences, guarantee
+
+    def _guarantee(self, frame, columns) -> PrivacyGuarantee:
+        if self.epsilon is None:
+            reason = "outliers are told by fences learned from the data"
+            return PrivacyGuarantee(math.inf, scope="central", reasons=(reason,))
+        prices = price_of(self, columns)
+        for column in columns:
+            _frames.clipped_numbers(frame, column, _GREATEST_INTEGER)  # none is charged for what has no fences
+        return learning_guarantee(self, prices)
+
+    def _noisy_fences(self, frame, factors: dict) -> dict:
+        fences = {}
+        for column, factor in factors.items():
+            has_low, has_high = self.tail != "right", self.tail != "left"
+            shares = np.array([factor] * has_low + [1 - factor] * has_high)
+            values = _frames.clipped_numbers(frame, column, _GREATEST_INTEGER)
+            found = learned_quantiles(self, column, values, shares).rounded().tolist()
+            fences[column] = (found[0] if has_low else -math.inf, found[-1] if has_high else math.inf)
+        return fences
 
     def _learned_fences(self, frame, factors: dict) -> dict:
         ordered = _ordered(_frames.number_rows(frame, list(factors)))
@@ -155,8 +209,15 @@ class OutlierDropper(RowDropperMixin, PrivacyTransformer):
         return dict(zip(factors, zip(low.tolist(), high.tolist(), strict=True), strict=True))
 
     def _watched_columns(self, frame) -> list:
+        priced = named_columns(self, frame, ("epsilon", "bounds"))
+        columns = self._columns_of_factor(frame, priced)
+        if not set(priced) <= set(columns):
+            raise invalid(self, "epsilon", self.epsilon, f"of columns that are looked at, as 'bounds' is ({columns})")
+        return columns
+
+    def _columns_of_factor(self, frame, priced: list) -> list:
         if not isinstance(self.factor, Mapping):
-            return self._chosen(frame, "number")
+            return priced if priced and self.columns is None else self._chosen(frame, "number")
         named = check_columns(self, "factor", self.factor, frame.columns)
         columns = named if self.columns is None else self._chosen(frame)
         if not set(columns) <= set(named):

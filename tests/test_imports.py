@@ -10,25 +10,15 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "skdp"
 LAYERS = [
     {"_checks", "_countries", "_inversion", "_gaussian_scale"},
-    {
-        "_frames",
-        "_levels",
-        "mechanisms",
-        "accounting",
-        "metrics",
-        "_streams",
-        "_ledger_file",
-        "_scales",
-        "_mondrian",
-        "_hierarchies",
-        "_generalisation",
-    },
-    {"_arrays", "_addresses", "_quantiles", "_faker_*"},
+    {"_frames", "_levels", "mechanisms", "accounting", "metrics", "_streams", "_ledger_file"}
+    | {"_scales", "_mondrian", "_hierarchies", "_generalisation"},
+    {"_arrays", "_addresses", "_quantiles", "_sampling", "_faker_*"},
+    {"_noisy_counts", "_noisy_quantiles", "bounds", "_learning"},
     {"_constraints", "_suppression", "_calibration", "_discrete_gaussian"},
     {"_files", "base", "specifications", "ledger"},
     {"synthesis", "cleaning", "imputation", "outliers", "binning", "noise", "gaussian", "anonymity"},
     {"pipeline", "guarantees", "_flows"},
-    {"model_selection"},
+    {"model_selection", "private_search"},
     {"plots"},
     {"report"},
     {"_recipe_values"},
@@ -38,7 +28,7 @@ LAYERS = [
     {"distributed", "cli", "datasets"},
     {"__init__", "__main__"},
 ]
-STEPS = LAYERS[5]
+STEPS = LAYERS[6]
 ONLY_IN = {
     "narwhals": {"_frames"},
     "polars": {"_frames"},

@@ -1,7 +1,9 @@
 """Statistical tests reject with a false-alarm rate of `ALARM` each, and each has a planted bug that it must catch."""
 
 import datetime
+import math
 import pickle
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -14,7 +16,9 @@ from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
+from skdp import DPBounds
 from skdp._checks import ParameterError
+from skdp._noisy_counts import noisy_counts
 from skdp.imputation import Conditional, DistributionImputer
 
 ALARM = 1e-9
@@ -655,3 +659,211 @@ def test_works_in_a_pipeline():
     table = pd.DataFrame({"x": [1.0, np.nan]})
     pipeline = make_pipeline(FunctionTransformer(), DistributionImputer({"x": {5.0: 1}}))
     assert pipeline.fit_transform(table)["x"].tolist() == [1.0, 5.0]
+
+
+# Observed at a price
+
+TOWNS = {"town": ["Bonn", "Kobe", "Lima"]}
+
+
+class Recorder:
+    """A ledger that writes down what it is charged."""
+
+    def __init__(self):
+        self.entries = []
+
+    def charge(self, guarantee, *, estimator, rows, purpose):
+        self.entries.append((guarantee, estimator, rows, purpose))
+
+
+def people(rows=ROWS, seed=0):
+    rng = np.random.default_rng(seed)
+    return pd.DataFrame(
+        {
+            "town": rng.choice(["Bonn", "Kobe", "Lima", "Oslo", None], rows, p=[0.5, 0.2, 0.1, 0.1, 0.1]),
+            "group": rng.choice(["a", "b", None], rows),
+            "age": pd.array(rng.integers(18, 80, rows), "Int64"),
+            "debt": rng.lognormal(3, 1, rows),
+        }
+    )
+
+
+def weights_of(imputer, column):
+    """Return the learned shares of a column: a row for each group, the marginal ones last."""
+    table = imputer._samplers[column].table
+    return np.diff(np.r_[0, table.cumulative]).reshape(len(table.starts), -1)
+
+
+def test_noisy_counts_of_public_values_are_drawn_from():
+    X = people()
+    drawn = DistributionImputer(epsilon=1, categories=TOWNS, replace="all").fit_transform(X)["town"]
+    shares = X["town"].value_counts()[["Bonn", "Kobe", "Lima"]]
+    # two samples of about 50,000 differ by 0.02 in a share with a probability below 1e-9
+    assert (abs(drawn.value_counts(normalize=True) - shares / shares.sum()) < 0.02).all()
+    assert set(drawn) == {"Bonn", "Kobe", "Lima"}  # what is not public is never drawn
+
+
+def test_gaps_alone_are_filled_by_default():
+    X = people()
+    out = DistributionImputer(epsilon=1, categories=TOWNS, bounds={"age": (0, 120)}).fit_transform(X)
+    known = X["town"].notna()
+    assert out["town"].notna().all()
+    assert (out.loc[known, "town"] == X.loc[known, "town"]).all()
+
+
+def test_numbers_are_drawn_within_public_bounds_and_keep_their_kind():
+    X = people()
+    imputer = DistributionImputer(epsilon=1, bounds={"age": (18, 79), "debt": DPBounds(1)}, replace="all")
+    out = imputer.fit_transform(X)
+    assert out["age"].dtype == "Int64"
+    assert out["age"].between(18, 79).all()
+    assert out["age"].mean() == pytest.approx(X["age"].mean(), abs=1)
+    assert out["debt"].max() <= 2048
+    assert imputer.privacy_guarantee_.epsilon == 3
+
+
+def test_groups_have_noisy_counts_of_their_own():
+    X = pd.DataFrame({"group": ["a", "b", None, "z"] * 500, "town": ["Bonn", "Kobe", "Lima", "Lima"] * 500})
+    public = {**TOWNS, "group": ["a", "b"]}
+    imputer = DistributionImputer(epsilon=5, by="group", categories=public, replace="all").fit(X)
+    drawn = imputer.transform(X)
+    shares = pd.crosstab(drawn["group"].fillna("none"), drawn["town"], normalize="index")
+    assert shares.loc["a", "Bonn"] > 0.9 and shares.loc["b", "Kobe"] > 0.9 and shares.loc["none", "Lima"] > 0.9
+    assert 0.4 < shares.loc["z", "Lima"] < 0.6  # of no public group: the marginal distribution
+    assert len(weights_of(imputer, "town")) == 4
+
+
+def test_weights_are_never_negative_and_always_there():
+    empty = pd.DataFrame({"town": pd.Series([None] * 5, dtype="str"), "age": [math.nan] * 5})
+    for seed in range(20):
+        imputer = DistributionImputer(
+            {"town": "observed", "age": "observed"}, epsilon=0.1, categories=TOWNS, bounds=(0, 9), random_state=seed
+        ).fit(empty)
+        for column in ("town", "age"):
+            weights = weights_of(imputer, column)
+            assert (weights >= 0).all() and weights.sum() == pytest.approx(1)
+        assert imputer.transform(empty).notna().all(axis=None)
+
+
+def empty_values_drawn(runs=200):
+    """Return in how many of 200 fits a public value that nobody has can be drawn."""
+    X = pd.DataFrame({"town": ["Bonn"] * 50})
+    return sum(
+        (weights_of(DistributionImputer(epsilon=0.5, categories=TOWNS).fit(X), "town")[-1, 1:] > 0).any()
+        for _ in range(runs)
+    )
+
+
+def test_values_that_nobody_has_get_noise_too(monkeypatch):
+    assert empty_values_drawn() > 50  # each with a probability above 0.4: 50 or fewer below 1e-9
+    suppressed = lambda source: lambda counts, epsilon: np.where(counts > 0, noisy_counts(counts, epsilon), 0)  # noqa: E731
+    monkeypatch.setattr("skdp.imputation.noise_from", suppressed)
+    assert empty_values_drawn() == 0, "suppression goes unnoticed"
+
+
+ODD = [None, "Oslo", "Bonn", "Kobe", ""]
+ODD_NUMBERS = [math.nan, math.inf, -math.inf, 1e308, -1e308, 0.0, 5.0, 5e-324]
+
+
+def greatest_change(monkeypatch, fit, pairs=300):
+    """Return the greatest change of the counts behind a fit that one replaced record makes, over 300 pairs."""
+    asked, rng, found = [], np.random.default_rng(1), []
+
+    def record(source):
+        return lambda counts, epsilon: asked.append((counts.copy(), epsilon)) or counts
+
+    monkeypatch.setattr("skdp.imputation.noise_from", record)
+    for _ in range(pairs):
+        size = int(rng.integers(1, 20))
+        columns = {"town": rng.choice(ODD, size), "group": rng.choice(ODD, size), "debt": rng.choice(ODD_NUMBERS, size)}
+        first = pd.DataFrame(columns).astype({"town": object, "group": object})
+        second = first.copy()
+        row = rng.integers(size)
+        for column, pool in (("town", ODD), ("group", ODD), ("debt", ODD_NUMBERS)):
+            second.loc[row, column] = rng.choice(pool)
+        asked.clear()
+        fit(first)
+        before = asked.copy()
+        asked.clear()
+        fit(second)
+        for (counts, epsilon), (others, same) in zip(before, asked, strict=True):
+            assert epsilon == same
+            found.append(int(np.abs(counts - others).sum()))
+    return max(found)
+
+
+def private_fit(X):
+    public = {**TOWNS, "group": ["Bonn", "Kobe"]}
+    kinds = {"town": "observed", "debt": "observed"}
+    DistributionImputer(kinds, epsilon=1, by="group", categories=public, bounds={"debt": (0, 9)}, n_bins=4).fit(X)
+
+
+def test_one_record_changes_the_counts_of_a_column_by_2_at_most(monkeypatch):
+    assert greatest_change(monkeypatch, private_fit) == 2
+
+
+def test_counting_a_missing_value_as_every_value_is_caught(monkeypatch):
+    from skdp import imputation
+
+    honest = imputation._numbered_cells
+
+    def leaks(values, bounds, n_bins, whole):
+        own, entries = honest(values, bounds, n_bins, whole)
+        return (np.zeros_like(own) if np.isnan(values).any() else own), entries
+
+    monkeypatch.setattr(imputation, "_numbered_cells", leaks)
+    assert greatest_change(monkeypatch, private_fit) > 2
+
+
+def test_each_fit_that_observes_is_charged_once():
+    ledger, X = Recorder(), people(100)
+    imputer = DistributionImputer(epsilon=1, categories=TOWNS, ledger=ledger)
+    imputer.fit_transform(X)
+    imputer.transform(X)
+    DistributionImputer(ledger=ledger).fit(X)
+    DistributionImputer({"town": {"Bonn": 1}}, ledger=ledger).fit(X)
+    assert ledger.entries[0] == (imputer.privacy_guarantee_, "DistributionImputer", 100, "fit")
+    assert [entry[0].is_finite for entry in ledger.entries] == [True, False]
+
+
+def test_guarantees_say_what_was_observed():
+    X = people(100)
+    private = DistributionImputer(epsilon={"town": 0.5, "age": 1}, categories=TOWNS, bounds={"age": (0, 120)}).fit(X)
+    stated = private.privacy_guarantee_
+    assert (stated.epsilon, set(stated.columns), stated.scope) == (Fraction(3, 2), {"town", "age"}, "central")
+    assert not DistributionImputer().fit(X).privacy_guarantee_.is_finite
+    assert DistributionImputer({"town": {"Bonn": 1}}).fit(X).privacy_guarantee_.epsilon == 0
+    for seeded in (0, np.random.default_rng(0)):
+        imputer = DistributionImputer(epsilon=1, categories=TOWNS, random_state=seeded)
+        assert not imputer.fit(X).privacy_guarantee_.is_finite
+
+
+def test_seeded_noise_repeats_and_differs_between_columns():
+    X = pd.DataFrame({"one": ["Bonn", "Kobe"] * 500, "two": ["Bonn", "Kobe"] * 500})
+    towns = {"one": TOWNS["town"] * 1, "two": TOWNS["town"] * 1}
+    make = lambda seed: DistributionImputer(epsilon=1, categories=towns, random_state=seed).fit(X)  # noqa: E731
+    assert (weights_of(make(3), "one") == weights_of(make(3), "one")).all()
+    assert (weights_of(make(3), "one") != weights_of(make(3), "two")).any()
+    assert (weights_of(make(None), "one") != weights_of(make(None), "one")).any()
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"categories": TOWNS}, "'categories' .* None where 'epsilon' is None"),
+        ({"bounds": (0, 1)}, "'bounds' .* None where 'epsilon' is None"),
+        ({"epsilon": -1, "categories": TOWNS}, "'epsilon'"),
+        ({"epsilon": 1, "distributions": {"age": "observed"}}, "'bounds'"),
+        ({"epsilon": 1, "categories": {"town": []}}, "'categories' .* 'town' a list of values"),
+        ({"epsilon": 1, "categories": {"town": [1, "a"]}}, "'categories' .* 'town' a list of values"),
+        ({"epsilon": 1, "categories": ["Bonn"]}, "'categories' .* a dict"),
+        ({"epsilon": 1, "categories": {"tawn": ["Bonn"]}}, "did you mean 'town'"),
+        ({"epsilon": 1, "categories": TOWNS, "by": "group"}, "names 'group', which is in 'by'"),
+        ({"epsilon": 1, "bounds": {"age": (0.2, 0.7)}}, "around an integer"),
+        ({"epsilon": 1, "bounds": {"age": (0, 9)}, "n_bins": 0}, "'n_bins'"),
+    ],
+    ids=str,
+)
+def test_bad_prices_are_refused(parameters, message):
+    with pytest.raises(ParameterError, match=message):
+        DistributionImputer(**parameters).fit(people(20))

@@ -1,5 +1,6 @@
 """OutlierDropper: the five rules, what becomes of an outlier, and the rule about rows."""
 
+import math
 import pickle
 import struct
 from pathlib import Path
@@ -14,6 +15,8 @@ from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, make_pipeline
 
+from skdp import DPBounds
+from skdp._checks import ParameterError
 from skdp.outliers import OutlierDropper
 
 SURVEY = Path(__file__).parents[2] / "shared/data/customer_survey.csv"
@@ -590,3 +593,101 @@ def test_of_the_survey_text_among_numbers_is_an_error_where_named(survey):
     with pytest.raises(ValueError, match="'TownSize' holds .* not a number; .*to_numeric"):
         OutlierDropper(columns=["TownSize"]).fit(survey)
     assert "TownSize" not in OutlierDropper().fit(survey).fences_
+
+
+# At a price
+
+
+def debts(size=20_000):
+    return pd.DataFrame({"Debt": np.random.default_rng(0).lognormal(3, 1, size)})
+
+
+class Recorder:
+    """A ledger that writes down what it is charged."""
+
+    def __init__(self):
+        self.entries = []
+
+    def charge(self, guarantee, *, estimator, rows, purpose):
+        self.entries.append((guarantee, estimator, rows, purpose))
+
+
+@pytest.mark.parametrize(("tail", "shares"), [("both", (0.05, 0.05)), ("left", (0.05, 0)), ("right", (0, 0.05))])
+@pytest.mark.parametrize("bounds", [(0, 1e6), DPBounds(1)], ids=str)
+def test_noisy_fences_stand_near_their_quantiles(tail, shares, bounds):
+    # a rank is off by about 6 of 20,000; by 200 with a probability below 1e-9
+    X = debts()
+    dropper = OutlierDropper("quantile", factor=0.05, tail=tail, epsilon=1, bounds=bounds).fit(X)
+    low, high = dropper.fences_["Debt"]
+    assert (X["Debt"] < low).mean() == pytest.approx(shares[0], abs=0.01)
+    assert (X["Debt"] > high).mean() == pytest.approx(shares[1], abs=0.01)
+    assert dropper.privacy_guarantee_.epsilon == (1 if isinstance(bounds, tuple) else 2)
+    assert dropper.privacy_guarantee_.scope == "central"
+
+
+def test_noisy_fences_drop_and_clip():
+    X = debts()
+    dropper = OutlierDropper("quantile", epsilon=1, bounds=(0, 1000), random_state=0)
+    low, high = dropper.fit(X).fences_["Debt"]
+    assert len(dropper.fit_transform(X)) == X["Debt"].between(low, high).sum()
+    clipped = dropper.set_params(action="clip").fit_transform(X)["Debt"]
+    assert clipped.between(low, high).all()
+    assert (clipped == high).any()
+
+
+def test_noisy_fences_are_no_extremes_of_the_table():
+    X = debts(1000)
+    for factor in (1e-9, 0.001):
+        fences = OutlierDropper("quantile", factor=factor, epsilon=1000, bounds=(0, 1e4)).fit(X).fences_["Debt"]
+        assert not X["Debt"].isin(fences).any()  # by chance with a probability below 1e-9
+
+
+@pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf, 1e308])
+@pytest.mark.parametrize("share", [0.01, 0.8, 1.0])
+def test_odd_values_never_break_noisy_fences(odd, share):
+    X = debts(1000)
+    X.iloc[: int(share * 1000)] = odd
+    low, high = OutlierDropper("quantile", epsilon=1, bounds=(0, 100)).fit(X).fences_["Debt"]
+    assert 0 <= low <= high <= 100
+
+
+@pytest.mark.parametrize("epsilon", [None, 1])
+def test_fences_are_charged_once_for_each_fit(epsilon):
+    ledger = Recorder()
+    dropper = OutlierDropper("quantile", epsilon=epsilon, bounds=epsilon and (0, 100), ledger=ledger)
+    dropper.fit_transform(debts(100))
+    dropper.transform(debts(100))
+    assert ledger.entries == [(dropper.privacy_guarantee_, "OutlierDropper", 100, "fit")]
+
+
+def test_a_seed_voids_the_guarantee_of_fences():
+    dropper = OutlierDropper("quantile", epsilon=1, bounds=(0, 100), random_state=1)
+    assert dropper.fit(debts(100)).fences_ == dropper.fit(debts(100)).fences_
+    assert not dropper.privacy_guarantee_.is_finite
+
+
+def test_dicts_of_prices_name_the_columns():
+    X = pd.DataFrame({"a": np.arange(100.0), "b": np.arange(100.0), "c": np.arange(100.0)})
+    dropper = OutlierDropper("quantile", epsilon={"a": 1, "b": 2}, bounds=(0, 100)).fit(X)
+    assert list(dropper.fences_) == ["a", "b"]
+    assert dropper.privacy_guarantee_.epsilon == 3
+
+
+@pytest.mark.parametrize("method", ["iqr", "zscore", "mad", "gap"])
+def test_other_methods_have_no_price(method):
+    with pytest.raises(ParameterError, match="'epsilon' parameter of OutlierDropper .* needs 'quantile'"):
+        OutlierDropper(method, epsilon=1, bounds=(0, 1)).fit(debts(10))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"epsilon": 1}, "'bounds'"),
+        ({"bounds": (0, 1)}, "None where 'epsilon' is None"),
+        ({"epsilon": {"Debt": 1}, "bounds": (0, 1), "columns": "Other"}, "of columns that are looked at"),
+    ],
+    ids=str,
+)
+def test_bad_prices_of_fences_are_refused(parameters, message):
+    with pytest.raises(ParameterError, match=message):
+        OutlierDropper("quantile", **parameters).fit(debts(10).assign(Other=1.0))

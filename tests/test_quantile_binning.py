@@ -14,7 +14,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 
-from skdp import _frames
+from skdp import DPBounds, _frames
 from skdp._checks import ParameterError
 from skdp._quantiles import PartialOrder, quantile_bins
 from skdp.binning import QuantileBinner
@@ -605,3 +605,164 @@ def test_neighbouring_floats_are_separated_or_merged_but_never_crash():
     assert len(bins.means) == len(bins.edges) + 1
     assert len(quantile_bins(values, 5, digits=False).edges) == 4
     assert len(quantile_bins(np.array([-np.finfo(float).max, np.finfo(float).max]), 2).means) == 2
+
+
+# At a price
+
+
+class Recorder:
+    """A ledger that writes down what it is charged."""
+
+    def __init__(self):
+        self.entries = []
+
+    def charge(self, guarantee, *, estimator, rows, purpose):
+        self.entries.append((guarantee, estimator, rows, purpose))
+
+
+class Empty:
+    """A ledger that nothing can be charged to any more."""
+
+    def charge(self, guarantee, *, estimator, rows, purpose):
+        raise RuntimeError("spent")
+
+
+def salaries(size=20_000):
+    return column(np.random.default_rng(0).lognormal(10.7, 0.7, size))
+
+
+def test_private_bins_hold_about_equally_many():
+    # ranks are off by about 7 of 20,000; by 1000 with a probability below 1e-9
+    X = salaries()
+    sizes = QuantileBinner(4, epsilon=1, bounds=(0, 1e6)).fit_transform(X)["Income"].value_counts()
+    assert sizes.between(4000, 6000).all()
+
+
+def test_bounds_may_be_learned_too_for_an_epsilon_more():
+    X, binner = salaries(), QuantileBinner(4, epsilon=1, bounds=DPBounds(0.5))
+    sizes = binner.fit_transform(X)["Income"].value_counts()
+    assert sizes.between(4000, 6000).all()
+    assert binner.privacy_guarantee_.epsilon == 1.5
+
+
+@pytest.mark.parametrize("encode", ENCODINGS)
+@pytest.mark.parametrize("labels", LABELS)
+@pytest.mark.parametrize("round_edges", [None, False, 2])
+def test_private_bins_are_encoded_and_inverted_like_any(encode, labels, round_edges):
+    X = salaries(2000)
+    binner = QuantileBinner(5, epsilon=5, bounds=(0, 1e6), encode=encode, labels=labels, round_edges=round_edges)
+    out = binner.fit_transform(X)
+    back = binner.inverse_transform(out)["Income"]
+    assert back.isin(binner.bin_means_["Income"]).all()
+    edges, means = binner.edges_["Income"], binner.bin_means_["Income"]
+    assert len(means) == len(edges) + 1 == binner.n_bins_["Income"] == 5 - binner.n_merged_["Income"]
+    assert (means[:-1] <= edges).all() and (means[1:] >= edges).all()
+
+
+def test_the_guarantee_adds_up_over_columns_and_says_what_it_covers():
+    X = pd.DataFrame({"a": np.arange(1000.0), "b": np.arange(1000), "c": np.arange(1000)})
+    binner = QuantileBinner(2, epsilon={"a": 1, "b": 0.5}, bounds={"a": (0, 1000), "b": DPBounds(1)}).fit(X)
+    stated = binner.privacy_guarantee_
+    assert (stated.epsilon, stated.columns, stated.scope) == (2.5, ("a", "b"), "central")
+    assert "covers what fit learned, not the rows that transform puts out" in stated.conditions
+    assert "the number of rows is public" in stated.conditions
+    assert list(binner.edges_) == ["a", "b"]
+
+
+def test_a_seed_voids_the_guarantee_and_columns_share_no_noise():
+    X = salaries(1000).assign(Other=salaries(1000)["Income"])
+    binner = QuantileBinner(5, epsilon=1, bounds=(0, 1e6), random_state=0, round_edges=False).fit(X)
+    assert not binner.privacy_guarantee_.is_finite
+    assert (binner.edges_["Income"] == clone(binner).fit(X).edges_["Income"]).all()
+    assert binner.edges_["Income"].tolist() != binner.edges_["Other"].tolist()
+    fresh = [clone(binner).set_params(random_state=None).fit(X).edges_["Income"].tolist() for _ in range(2)]
+    assert fresh[0] != fresh[1]  # of more than 10^12 possible ones
+
+
+@pytest.mark.parametrize("epsilon", [None, 1])
+def test_each_fit_is_charged_once_and_transform_nothing(epsilon):
+    ledger = Recorder()
+    binner = QuantileBinner(2, epsilon=epsilon, bounds=epsilon and (0, 1e6), ledger=ledger)
+    binner.fit_transform(salaries(100))
+    binner.transform(salaries(100))
+    assert ledger.entries == [(binner.privacy_guarantee_, "QuantileBinner", 100, "fit")]
+
+
+def test_a_refused_charge_draws_no_noise(monkeypatch):
+    monkeypatch.setattr("skdp._noisy_counts.two_sided_geometric", lambda *args, **kwargs: pytest.fail("drawn"))
+    with pytest.raises(RuntimeError, match="spent"):
+        QuantileBinner(2, epsilon=1, bounds=(0, 1e6), ledger=Empty()).fit(salaries(100))
+
+
+def test_what_cannot_be_binned_is_not_charged():
+    ledger = Recorder()
+    with pytest.raises(ValueError, match="not a number"):
+        QuantileBinner(2, columns="Income", epsilon=1, bounds=(0, 1), ledger=ledger).fit(column(["much", "more"]))
+    assert not ledger.entries
+
+
+ODD = [math.nan, math.inf, -math.inf, 1e308, -1e308]
+
+
+@pytest.mark.parametrize("odd", ODD, ids=str)
+@pytest.mark.parametrize("share", [0.01, 0.8, 1.0])
+@pytest.mark.filterwarnings("ignore:QuantileBinner made fewer bins")
+def test_odd_values_and_ties_never_break_private_edges(odd, share):
+    X = salaries(1000)
+    X.iloc[: int(share * 1000)] = odd
+    binner = QuantileBinner(10, epsilon=1, bounds=(0, 200_000)).fit(X)
+    edges = binner.edges_["Income"]
+    assert np.isfinite(edges).all() and (np.diff(edges) > 0).all()
+    assert (edges >= 0).all() and (edges <= 200_000).all()
+    assert np.isfinite(binner.bin_means_["Income"]).all()
+    assert len(binner.transform(X)) == 1000
+
+
+def test_big_integers_are_clamped_when_private_edges_are_learned():
+    binner = QuantileBinner(2, epsilon=1, bounds=(0, 100)).fit(column(np.full(50, 2**60)))
+    assert 0 <= binner.edges_["Income"][0] <= 100
+
+
+def test_private_ties_are_merged_by_noisy_edges_with_the_same_warning():
+    X = column(np.where(np.arange(10_000) < 6500, 0.0, np.linspace(0, 1000, 10_000)))
+    binner = QuantileBinner(10, epsilon=1, bounds=(0, 1e6))
+    with pytest.warns(UserWarning, match="'Income' [3-6] of 10 bins were merged"):
+        binner.fit(X)
+    assert 4 <= binner.n_bins_["Income"] <= 7
+    assert binner.transform(X)["Income"].value_counts(normalize=True).max() == pytest.approx(0.65, abs=0.01)
+
+
+def test_bounds_that_are_not_found_name_the_column():
+    with pytest.raises(ValueError, match=r"Column 'Income': DPBounds\(epsilon=1\) found no bounds"):
+        QuantileBinner(2, epsilon=1, bounds=DPBounds(1)).fit(salaries(10))
+
+
+def test_no_private_attribute_is_a_value_of_the_table():
+    X = salaries(5000)
+    fitted = QuantileBinner(20, epsilon=1000, bounds=(0, 1e6), round_edges=False).fit(X)
+    learned = np.r_[fitted.edges_["Income"], fitted.bin_means_["Income"]]
+    assert not np.isin(learned, X["Income"]).any()  # by chance with a probability below 1e-9
+    assert str(float(X["Income"].max())) not in str(vars(fitted))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"epsilon": 1}, "'bounds' parameter of QuantileBinner must be a pair of numbers"),
+        ({"bounds": (0, 1)}, "'bounds' parameter of QuantileBinner must be None where 'epsilon' is None"),
+        ({"epsilon": 0, "bounds": (0, 1)}, "'epsilon' parameter"),
+        ({"epsilon": -1, "bounds": DPBounds(1)}, "'epsilon' parameter"),
+        ({"epsilon": math.nan, "bounds": (0, 1)}, "'epsilon' parameter"),
+        ({"epsilon": 1, "bounds": (1, 1)}, "lower < upper"),
+        ({"epsilon": 1, "bounds": (0, math.inf)}, "lower < upper"),
+        ({"epsilon": 1, "bounds": 5}, "lower < upper"),
+        ({"epsilon": 1, "bounds": {"Other": (0, 1)}}, "needs the column 'Other'"),
+        ({"epsilon": 1, "bounds": (0, 1), "min_bin_size": 3}, "'min_bin_size'"),
+        ({"epsilon": 1, "bounds": (0, 1), "random_state": -1}, "'random_state'"),
+        ({"epsilon": {"Income": 1}, "bounds": (0, 1), "columns": "Age"}, "of columns that are binned"),
+    ],
+    ids=str,
+)
+def test_bad_prices_are_refused(parameters, message):
+    with pytest.raises(ParameterError, match=message):
+        QuantileBinner(2, **parameters).fit(pd.DataFrame({"Income": [1.0, 2.0], "Age": [3, 4]}))
