@@ -148,6 +148,63 @@ def compose(guarantees: Iterable[PrivacyGuarantee], *, delta: Any = None, method
     return replace(total, epsilon=tight, delta=delta, conditions=conditions, noise_multipliers=())
 
 
+def select_best(
+    guarantees: Iterable[PrivacyGuarantee], *, shape: Fraction, mean: float, delta: Fraction = Fraction(0)
+) -> PrivacyGuarantee:
+    """Return what the best of a random number of trials gives, each of which makes these releases.
+
+    Parameters
+    ----------
+    guarantees : iterable of PrivacyGuarantee
+        Those of the releases of one trial.
+    shape : Fraction
+        η, from 0 to 1, of the truncated negative binomial distribution that the number of trials has.
+    mean : float
+        Its mean. It matters to Gaussian noise only.
+    delta : Fraction, default=0
+        The δ of the whole, above 0 where there is Gaussian noise.
+
+    Returns
+    -------
+    guarantee : PrivacyGuarantee
+        ε is 2 + η times that of a trial; with Gaussian noise what ``dp-accounting`` says by Rényi privacy.
+
+    Raises
+    ------
+    ParameterError
+        If `delta` is no more than what releases that are not Gaussian use up of it.
+    ImportError
+        If ``dp-accounting`` is needed and not there.
+
+    Notes
+    -----
+    Papernot and Steinke, *Hyperparameter tuning with Rényi differential privacy* (ICLR 2022).
+
+    Examples
+    --------
+    >>> print(select_best([PrivacyGuarantee(Fraction(1, 2))], shape=Fraction(0), mean=10))
+    ε = 1 for each record, local (replace one record)
+    """
+    parts = list(guarantees)
+    total = _summed(parts)
+    if not total.is_finite or not total.delta:
+        return replace(total, epsilon=total.epsilon * (2 + shape))
+    pure, gaussian, left = _split(parts, delta)
+    accounting = _dp_accounting()
+    from dp_accounting import dp_event, rdp
+
+    trial = dp_event.ComposedDpEvent([
+        *[dp_event.SelfComposedDpEvent(accounting.GaussianDpEvent(one), times) for one, times in gaussian.items()],
+        *[
+            dp_event.SelfComposedDpEvent(accounting.ZCDpEvent(rho=rounded_up(one**2 / 2)), times)
+            for one, times in pure.items()
+        ],
+    ])  # fmt: skip
+    accountant = rdp.RdpAccountant().compose(dp_event.RepeatAndSelectDpEvent(trial, mean, float(shape)))
+    at = float(left) if Fraction(float(left)) <= left else math.nextafter(float(left), 0)
+    return replace(total, epsilon=_generous(accountant.get_epsilon(at)), delta=delta, noise_multipliers=())
+
+
 def rounded_up(number: Fraction | float) -> float:
     """Return the least float that is not below a number.
 

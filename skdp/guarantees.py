@@ -90,12 +90,33 @@ def privacy_guarantee(estimator, *, delta=None, method="rdp") -> PrivacyGuarante
     >>> print(privacy_guarantee(before.fit(people)).reasons[0])
     columns 'Age', 'Income' reach standardscaler (StandardScaler) without noise
     """
+    names, released, account = _walked(estimator)
+    return account.guarantee(names, released, delta=delta, method=method)
+
+
+def releases(estimator) -> list[PrivacyGuarantee]:
+    """Return the guarantees of the steps of a fitted estimator one by one, as `privacy_guarantee` composes them.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+        As for `privacy_guarantee`.
+
+    Returns
+    -------
+    guarantees : list of PrivacyGuarantee
+        One for each release. They alone do not tell whether all is covered: `privacy_guarantee` does.
+    """
+    return _walked(estimator)[2].parts
+
+
+def _walked(estimator: Any) -> tuple[Sequence[str], list[Column], Account]:
+    """Return an estimator's columns, what becomes of them, and the account of its steps."""
     check_is_fitted(estimator)
     names = _names_in(estimator)
     account = Account()
     columns = [Column(name, frozenset([name])) for name in names]
-    released = _walk(estimator, (), columns, account)
-    return account.guarantee(names, released, delta=delta, method=method)
+    return names, _walk(estimator, (), columns, account), account
 
 
 def _walk(estimator: Any, path: tuple, columns: list[Column], account: Account) -> list[Column]:
