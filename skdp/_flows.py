@@ -102,7 +102,7 @@ def pass_step(step: Any, path: tuple, columns: list[Column], account: Account) -
     if isinstance(step, OutlierDropper | KAnonymizer) and not step.privacy_guarantee_.is_finite:
         account.parts.append(_labelled(step, path, step.privacy_guarantee_))
         return _renamed(step, columns, [column.name for column in columns])
-    if isinstance(step, DistributionImputer) and not hasattr(step, "privacy_guarantee_"):
+    if isinstance(step, DistributionImputer):
         return _pass_imputer(step, path, columns, account)
     if isinstance(step, PIICleaner):
         return _pass_cleaner(step, columns, account)
@@ -161,15 +161,13 @@ def _pass_learner(step: Any, path: tuple, columns: list[Column], account: Accoun
 
 
 def _pass_imputer(step: Any, path: tuple, columns: list[Column], account: Account) -> list[Column]:
-    given = step.distributions
-    observed = [name for name in step.columns_ if isinstance(given, str) or isinstance(given[name], str)]
+    """Charge what is learned of observed columns, and follow the groups into the values drawn by them."""
+    observed = {str(column) for column in step.privacy_guarantee_.columns}
     by = [] if step.by is None else [step.by] if isinstance(step.by, str) else list(step.by)
-    seen = [column for column in columns if column.name in {*observed, *by}] if observed else []
-    if mixed(seen, "").raw:
-        account.reasons.append(
-            f"{label(step, path, 'distributions')}: the distribution of {_listed(observed)} is learned from the table; "
-            "give distributions that are public"
-        )
+    raw = mixed([column for column in columns if observed and column.name in {*observed, *by}], "").raw
+    if raw:
+        account.parts.append(_labelled(step, path, step.privacy_guarantee_))
+        account.learned |= raw if step.privacy_guarantee_.is_finite else frozenset()
     groups = [column for column in columns if column.name in by]
     known = {column.name: column for column in columns}
     out = []
@@ -235,7 +233,8 @@ def _labelled(step: Any, path: tuple, guarantee: PrivacyGuarantee) -> PrivacyGua
         parameter = "columns"
     cure = ""
     if guarantee.scope == "central" and "epsilon" in parameters and parameters["epsilon"] is None:
-        cure = "; set 'epsilon'" + " and 'bounds'" * ("bounds" in parameters)
+        method = "method='quantile', " * isinstance(step, OutlierDropper)
+        cure = f"; set {method}'epsilon'" + " and 'bounds'" * ("bounds" in parameters)
     followed = " (even if noise follows)" * isinstance(step, OutlierDropper)
     where = label(step, path, parameter)
     return replace(guarantee, reasons=tuple(f"{where}: {reason}{followed}{cure}" for reason in guarantee.reasons))

@@ -136,6 +136,8 @@ def _walk(estimator: Any, path: tuple, columns: list[Column], account: Account) 
     if isinstance(estimator, TrainOnKept):
         columns = _walk(estimator.dropper_, (*path, "dropper"), columns, account)
         return _walk(estimator.estimator_, (*path, "estimator"), columns, account)
+    if hasattr(estimator, "best_estimator_") and hasattr(estimator, "privacy_guarantee_"):
+        return _walk_private_search(estimator, path, columns, account)
     if hasattr(estimator, "cv_results_"):
         return _walk_search(estimator, path, columns, account)
     return pass_step(estimator, path, columns, account)
@@ -190,6 +192,16 @@ def _walk_search(search: Any, path: tuple, columns: list[Column], account: Accou
         if number == 0 and trial.parts:
             account.conditions.append(_SAME_COLUMNS)
     return _walk(fitted, inside, columns, account)
+
+
+def _walk_private_search(search: Any, path: tuple, columns: list[Column], account: Account) -> list[Column]:
+    """Charge a search by what holds for its winner as a whole, and follow the columns through the winner for free."""
+    winner = Account()
+    columns = _walk(search.best_estimator_, (*path, "estimator"), columns, winner)
+    account.parts.append(search.privacy_guarantee_)
+    for name in ("protected", "learned", "shown"):
+        setattr(account, name, getattr(account, name) | getattr(winner, name))
+    return columns
 
 
 def _draws_per_split(search: Any) -> int | None:

@@ -285,7 +285,8 @@ class PrivateSearchCV(MetaEstimatorMixin, BaseEstimator):
         if max(total.epsilon, (2 + shape) * rational(spent) if not guarantee.delta else 0) > epsilon:
             raise ValueError(
                 f"With the candidate {params}, which spends ε = {float(guarantee.epsilon):g} in a trial, the search "
-                f"would cost ε = {float(total.epsilon):g}: raise 'epsilon' (now {self.epsilon}), or lower the candidate's."
+                f"would cost ε = {float(total.epsilon):g}: raise 'epsilon' (now {self.epsilon}), or lower that of the "
+                "candidate."
             )
 
     def _guarantee(self, epsilon, delta) -> PrivacyGuarantee:

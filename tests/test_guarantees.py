@@ -104,10 +104,10 @@ def test_noise_with_a_small_sensitivity_is_metric_by_the_record_s_epsilon():
         ),
         (
             DistributionImputer({"Age": "observed"}),
-            "distributionimputer (DistributionImputer, parameter 'distributions'): the distribution of column 'Age' is "
-            "learned from the table; give distributions that are public",
+            "distributionimputer (DistributionImputer, parameter 'distributions'): values and how often they occur are "
+            "learned from the table, without noise; set 'epsilon' and 'bounds'",
         ),
-        (DistributionImputer(), "the distribution of columns 'Age', 'Debt', 'Region' is learned from the table"),
+        (DistributionImputer(), "values and how often they occur are learned from the table, without noise"),
     ],
 )
 def test_what_is_learned_from_the_data_without_epsilon_is_infinite_even_before_noise(step, reason):
@@ -157,7 +157,7 @@ def test_outlier_removal_is_infinite_even_if_noise_follows(action, first):
     found = guarantee(*(steps if first else steps[::-1]))
     expected = (
         "outlierdropper (OutlierDropper, parameter 'method'): outliers are told by fences learned from the data (even "
-        "if noise follows)"
+        "if noise follows); set method='quantile', 'epsilon' and 'bounds'"
     )
     assert only_reason(found) == expected
 

@@ -666,7 +666,7 @@ def test_set_ledger_reaches_every_nested_step():
     ledger = PrivacyLedger()
     assert set_ledger(model, ledger) is model
     found = {name: value for name, value in model.get_params().items() if name.endswith("ledger")}
-    assert len(found) == 5
+    assert len(found) == 6
     assert all(value is ledger for value in found.values())
     assert len(set_ledger(LaplaceNoise(), ledger).get_params()) == 8
     assert set_ledger(noise(ledger), None).ledger is None

@@ -103,7 +103,7 @@ def test_steps_of_one_kind_are_numbered(written):
 def test_the_seed_goes_to_every_step_that_draws(written):
     path = written(NOISE + '[[steps]]\nuse = "DistributionImputer"\n[[steps]]\nuse = "QuantileBinner"\n')
     pipeline = load(path, random_state=7)
-    assert [getattr(step, "random_state", None) for _, step in pipeline.steps] == [7, 7, None]
+    assert [getattr(step, "random_state", None) for _, step in pipeline.steps] == [7, 7, 7]
     assert load(path)[0].random_state is None
     with pytest.raises(ValueError, match="random_state"):
         load(path, random_state=-1)
