@@ -247,4 +247,5 @@ def _write(ax: Any, image: Any, values: np.ndarray) -> None:
             red, green, blue, _ = image.cmap(image.norm(image.get_array()[row, column]))
             is_dark = 0.2126 * red + 0.7152 * green + 0.0722 * blue < 0.5
             text = f"{value:.2f}".replace("-0.00", "0.00")
-            ax.text(column, row, text, ha="center", va="center", color="white" if is_dark else _drawing.INK)
+            colour = "white" if is_dark else _drawing.INK
+            ax.text(column, row, text, ha="center", va="center", color=colour, in_layout=False)

@@ -185,10 +185,15 @@ def _of_ranges(original: Any, released: Any, column: str, ours: np.ndarray | Non
 
 def _summed(values: np.ndarray, low: np.ndarray, high: np.ndarray, labels: list[str], counts: np.ndarray) -> dict:
     """Return how many of the original's values each released range holds, where no two ranges overlap."""
-    if any(label.startswith("Under ") for label in labels):  # the lower end belongs to a range, the upper one does not
-        places = np.maximum(np.searchsorted(low, values, side="right") - 1, 0)
-    else:
-        places = np.minimum(np.searchsorted(high, values), len(high) - 1)
+    # an end that two ranges share belongs to the lower one, unless their labels, or else their counts, say otherwise
+    right = np.minimum(np.searchsorted(high, values), len(high) - 1)
+    left = np.maximum(np.searchsorted(low, values, side="right") - 1, 0)
+    if any(label.endswith(" and Under") for label in labels):
+        left = right
+    elif any(label.startswith("Under ") for label in labels):
+        right = left
+    sums = [np.bincount(places, minlength=len(labels)) for places in (right, left)]
+    places = left if np.abs(sums[1] - counts).sum() < np.abs(sums[0] - counts).sum() else right
     inside = (low[places] <= values) & (values <= high[places])
     own = np.bincount(places[inside], minlength=len(labels))
     outside = int((~inside).sum())
@@ -223,7 +228,8 @@ def _of_values(original: Any, released: Any, column: str, order: list | None) ->
     for number, label in enumerate(labels):
         if number not in in_parts:
             theirs[place[label]] += counts[number]
-    names = [name for name, number in place.items() if own[number] or theirs[number] or order and name in order]
+    in_order = set(order or ())
+    names = [name for name, number in place.items() if own[number] or theirs[number] or name in in_order]
     held = [place[name] for name in names]
     note = PARTS.format("values") if in_parts else ""
     return _cut(_drawn(names, own[held], theirs[held], note=note), keep_order=order is not None)

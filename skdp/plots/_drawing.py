@@ -15,7 +15,7 @@ LOOKS = (
     {"facecolor": "#CDEBE1", "edgecolor": "#009E73", "hatch": "....."},
     {"facecolor": "#F3DDE9", "edgecolor": "#AA4586", "hatch": "xxxxx"},
 )
-INK, PALE, ACCENT = "#222222", "#BBBBBB", "#D55E00"
+INK, PALE, ACCENT = "#222222", "#8A8A8A", "#D55E00"
 SIZE = (6.0, 3.5)  # inches
 STYLE = {
     "font.size": 9.0,
