@@ -635,6 +635,28 @@ def test_failed_fits_and_infinite_epsilon_do_not_break_the_picture():
     assert "∞" in drawn(display)
 
 
+@pytest.mark.parametrize("risk", [np.nan, np.inf, 0.0])
+def test_a_search_of_which_nothing_is_known_is_an_empty_picture(risk):
+    results = {"params": [{"epsilon": risk}] * 2, "mean_test_score": [np.nan] * 2, "split0_test_score": [np.nan] * 2}
+    search = type("Search", (), {"cv_results_": results, "refit": True, "best_index_": 0})()
+    display = PrivacyUtilityDisplay.from_search(search)
+    drawn(display)
+    assert not display.table()["on the frontier"].any()
+
+
+def test_ticks_do_not_run_into_each_other():
+    search = searched()
+    display = PrivacyUtilityDisplay.from_search(search)
+    display.candidates["risk"] = display.candidates["risk_low"] = display.candidates["risk_high"] = [
+        1.0,
+        1.01,
+        1.02,
+        32.0,
+    ]
+    drawn(display)
+    assert [text.get_text() for text in display.ax_.get_xticklabels()] == ["1.02", "32"]
+
+
 def test_a_randomised_search_is_drawn_too():
     X = np.random.default_rng(0).uniform(0, 100, (60, 2))
     model = make_pipeline(LaplaceNoise(bounds=(0, 100), random_state=0), LogisticRegression())

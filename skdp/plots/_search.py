@@ -10,6 +10,7 @@ from skdp._checks import ParameterError, check_option, nearest
 from skdp.plots import _drawing
 from skdp.plots._drawing import shown
 
+MOST_TICKS = 40  # different risks beyond which ticks are matplotlib's
 SAFER_HIGH = {"k", "l", "k_anonymity", "l_diversity"}
 
 
@@ -92,11 +93,15 @@ class PrivacyUtilityDisplay:
         Raises
         ------
         ParameterError
-            If the search is not fitted, or has no such score or parameter.
+            If the search is not fitted, keeps no `cv_results_`, or has no such score or parameter.
         """
         results = getattr(search, "cv_results_", None)
         if results is None:
-            raise ParameterError("PrivacyUtilityDisplay needs a fitted search; call its fit first.")
+            name = type(search).__name__
+            raise ParameterError(
+                "PrivacyUtilityDisplay needs a fitted search with 'cv_results_'; call its fit first. PrivateSearchCV "
+                f"has none even then, since it would tell more than was paid for. Got {name} instead."
+            )
         utility = _default_utility(search, results) if utility is None else utility
         if safer is None:
             safer = "higher" if risk in SAFER_HIGH else "lower"
@@ -195,19 +200,23 @@ class PrivacyUtilityDisplay:
         return np.where(infinite, beyond, risk), bool(infinite.any())
 
     def _scale_risk(self, places, without_limit):
-        held = places[np.isfinite(places)]
-        positive = len(held) and held.min() > 0
-        if positive and (_last(self.risk_name) == "epsilon" or held.max() >= 20 * held.min()):
+        """Scale the axis of the risk, with a tick at each candidate's for which there is room."""
+        ticks = np.unique(places[np.isfinite(places)])
+        if not len(ticks):
+            return
+        is_log = ticks[0] > 0 and (_last(self.risk_name) == "epsilon" or ticks[-1] >= 20 * ticks[0])
+        if is_log:
             self.ax_.set_xscale("log")
-            self.ax_.xaxis.set_major_formatter("{x:g}")
-        ticks = np.unique(held)
-        if len(ticks) <= 8 or without_limit:
-            finite = ticks[:-1] if without_limit else ticks
-            finite = finite[:: max(1, int(np.ceil(len(finite) / 8)))]
-            self.ax_.set_xticks([*finite, *ticks[-1:]] if without_limit else finite)
-            names = [f"{tick:.3g}" for tick in finite] + ["∞"] * without_limit
-            self.ax_.set_xticklabels(names)
+        if len(ticks) <= MOST_TICKS or without_limit:
+            at = np.log(ticks) if is_log else ticks
+            kept = _spaced(at, np.ptp(at) / 12)
+            names = [f"{tick:.3g}" for tick in ticks[kept]]
+            if without_limit:
+                names[-1] = "∞"
+            self.ax_.set_xticks(ticks[kept], names)
             self.ax_.minorticks_off()
+        elif is_log:
+            self.ax_.xaxis.set_major_formatter("{x:g}")
 
     def _plot_candidates(self, places, kwargs):
         own = self.candidates
@@ -239,6 +248,21 @@ class PrivacyUtilityDisplay:
             places[self.chosen], one["utility"], marker="*", markersize=15, linestyle="none", zorder=4,
             color=_drawing.ACCENT, markeredgecolor="white", label=f"chosen: {shown(one['candidate'], 60)}",
         )  # fmt: skip
+
+
+def _spaced(places: np.ndarray, least: float) -> list[int]:
+    """Return the positions, the last among them, of rising places that are `least` apart.
+
+    Examples
+    --------
+    >>> _spaced(np.array([1.0, 5, 5.5, 9]), 1)
+    [0, 2, 3]
+    """
+    kept = [len(places) - 1]
+    for position in range(len(places) - 2, -1, -1):
+        if places[kept[-1]] - places[position] >= least:
+            kept.append(position)
+    return kept[::-1]
 
 
 def _default_utility(search: Any, results: Mapping) -> str:
