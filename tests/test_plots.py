@@ -2,14 +2,13 @@
 
 import subprocess
 import sys
-import warnings
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
-from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.naive_bayes import GaussianNB
 
 from skdp import IntervalBinner, KAnonymizer, LaplaceNoise, QuantileBinner, make_pipeline
 from skdp._checks import ParameterError
@@ -34,7 +33,7 @@ def figures_closed():
     plt.close("all")
 
 
-def people(size=300):
+def people(size=150):
     rng = np.random.default_rng(0)
     return pd.DataFrame(
         {
@@ -48,7 +47,7 @@ def people(size=300):
 def searched(**options):
     rng = np.random.default_rng(0)
     X = rng.uniform(0, 100, (120, 2))
-    model = make_pipeline(LaplaceNoise(bounds=(0, 100), random_state=0), LogisticRegression())
+    model = make_pipeline(LaplaceNoise(bounds=(0, 100), random_state=0), GaussianNB())
     grid = {"laplacenoise__epsilon": [0.5, 2.0, 8.0, 32.0]}
     return GridSearchCV(model, grid, cv=3, error_score="raise", **options).fit(X, X[:, 0] > 50)
 
@@ -67,7 +66,6 @@ def displays(original, released, known):
         (risk, {"kind": "bands"}),
         (ClassSizeDisplay.from_tables(original, released, known), {}),
         (associations, {}),
-        (associations, {"stacked": True}),
         (ReleaseDisplay.from_tables(original, released, column), {}),
     ]
 
@@ -141,12 +139,10 @@ def test_options_are_passed_on_to_matplotlib():
 
 
 def test_the_same_picture_is_the_same_bytes():
-    original = people()
+    original = people(100)
     released = KAnonymizer(5, quasi_identifiers=["Age", "Town"]).fit_transform(original)
-    for display, options in [
-        *displays(original, released, ["Age", "Town"]),
-        (PrivacyUtilityDisplay.from_search(searched()), {}),
-    ]:
+    search = PrivacyUtilityDisplay.from_search(searched())
+    for display, options in [*displays(original, released, ["Age", "Town"]), (search, {})]:
         first, second = (_drawing.svg(display.plot(**options)) for _ in range(2))
         assert first == second
         assert first.startswith("<?xml")
@@ -196,12 +192,11 @@ NAMES = [
 @pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
 def test_any_column_name_can_be_drawn(name):
     table = people(60).rename(columns={"Age": name})
-    for display, options in displays(table, table, [name]):
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            texts = drawn(display, **options)
-        assert not any("\x00" in text or "\u202e" in text or "\n\n" in text for text in texts)
+    for display in (AssociationDisplay.from_tables(table, table), ReleaseDisplay.from_tables(table, table, name)):
+        texts = drawn(display)
+        assert not any("\x00" in text or "\u202e" in text or "\n" in text for text in texts)
         assert max(map(len, texts)) < 80
+        assert display.description()
     assert name in ReleaseDisplay.from_tables(table, table, name).table()
 
 
@@ -424,7 +419,8 @@ def test_values_are_written_in_up_to_twelve_columns_and_sixty_can_be_drawn():
     for count in (12, 13, 60):
         table = pd.DataFrame(rng.normal(size=(40, count)), columns=[f"a rather long name {i}" for i in range(count)])
         display = AssociationDisplay.from_tables(table, table)
-        drawn(display)
+        drawn(display, stacked=count == 13)
+        assert len({axes.get_subplotspec().colspan.start for axes in display.ax_}) == (1 if count == 13 else 3)
         assert len(display.ax_[0].texts) == (144 if count == 12 else 0)
         assert len(display.table()) == count * (count - 1) / 2
         assert "a rather long name 0" in set(display.table()["column"])
@@ -659,7 +655,7 @@ def test_ticks_do_not_run_into_each_other():
 
 def test_a_randomised_search_is_drawn_too():
     X = np.random.default_rng(0).uniform(0, 100, (60, 2))
-    model = make_pipeline(LaplaceNoise(bounds=(0, 100), random_state=0), LogisticRegression())
+    model = make_pipeline(LaplaceNoise(bounds=(0, 100), random_state=0), GaussianNB())
     grid = {"laplacenoise__epsilon": [1.0, 2.0, 4.0]}
     search = RandomizedSearchCV(model, grid, n_iter=2, cv=3, random_state=0).fit(X, X[:, 0] > 50)
     drawn(PrivacyUtilityDisplay.from_search(search))
@@ -667,7 +663,7 @@ def test_a_randomised_search_is_drawn_too():
 
 def test_bad_arguments_of_searches_are_named():
     with pytest.raises(ParameterError, match="fitted search"):
-        PrivacyUtilityDisplay.from_search(GridSearchCV(LogisticRegression(), {}))
+        PrivacyUtilityDisplay.from_search(GridSearchCV(GaussianNB(), {}))
     with pytest.raises(ParameterError, match="found no 'risc'"):
         PrivacyUtilityDisplay.from_search(searched(), risk="risc")
     with pytest.raises(ParameterError, match="'safer'"):
