@@ -1,15 +1,15 @@
 """Tables in files: read leniently, written whole or not at all."""
 
 import csv
+import errno
 import gzip
 import io
 import os
 import stat
-import tempfile
 import warnings
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -132,27 +132,68 @@ def _decoded(data: bytes) -> str:
 def replacing(path: str | Path) -> Iterator[io.BufferedWriter]:
     """Open a file that takes the place of `path` when the block ends well, and leaves no trace when it does not.
 
-    It is written beside `path` under a temporary name, for the owner's eyes alone, and renamed at the end. Something
-    that is no regular file, such as a device, is written to as it is.
+    It is written beside `path` under a temporary name, for the owner's eyes alone, and renamed at the end. The name is
+    always the same, so what a killed run left behind is written over by the next. Something that is no regular file,
+    such as a device, is written to as it is.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written, or another run is writing it.
     """
     target = Path(os.path.realpath(path))
     if target.exists() and not stat.S_ISREG(target.stat().st_mode):
         with open(target, "wb") as file:
             yield file
         return
+    temporary = target.parent / f".{target.name}.skdp.part"
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
+        handle = locked(temporary, os.O_RDWR | os.O_CREAT, path)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
-    try:
-        with os.fdopen(handle, "wb") as file:
+    with os.fdopen(handle, "wb") as file:  # closed last: that ends the lock
+        try:
+            os.fchmod(handle, 0o600)
+            os.ftruncate(handle, 0)
             yield file
             file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+            os.fsync(handle)
+            os.replace(temporary, target)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+
+def locked(name: Path, flags: int, path: str | Path) -> int:
+    """Return a handle to a file or folder that this process alone has, until it is closed or the process dies.
+
+    Raises
+    ------
+    OSError
+        If another process has it, it is someone else's, or it cannot be opened; `path` is what the user calls it.
+    """
+    import fcntl
+
+    while True:
+        handle = os.open(name, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            own, there = os.fstat(handle), os.stat(name, follow_symlinks=False)
+            if own.st_uid != os.geteuid():
+                raise PermissionError(errno.EPERM, "A temporary file of someone else is in the way of", str(path))
+            if own.st_ino == there.st_ino:
+                return handle
+        except BlockingIOError:
+            os.close(handle)
+            raise OSError(errno.EBUSY, "Another run is writing the output", str(path)) from None
+        except FileNotFoundError:
+            pass  # renamed or swept by whoever had it
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
+        if not flags & os.O_CREAT:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
 
 
 class TableWriter:
@@ -167,25 +208,44 @@ class TableWriter:
     raw_cells : bool, default=False
         Whether text cells of a CSV file that a spreadsheet would take for a formula stay as they are; by default they
         get an apostrophe in front.
+    schema : pyarrow.Schema, default=None
+        The columns and their types; by default those of the first part.
     """
 
-    def __init__(self, file, kind: str, *, raw_cells: bool = False):
+    def __init__(self, file, kind: str, *, raw_cells: bool = False, schema: pa.Schema | None = None):
         self.kind = kind
         self.raw_cells = raw_cells
         self.file = gzip.GzipFile(fileobj=file, mode="wb", compresslevel=6, mtime=0) if kind == ".csv.gz" else file
-        self.sink = self.schema = None
+        self.schema = schema
+        self.sink = None
 
     def write(self, table: Any) -> int:
-        """Append a frame, as one row group of a Parquet file; return how many rows."""
-        columns = _frames.arrow_table(table)
+        """Append a frame or an Arrow table, as one row group of a Parquet file; return how many rows."""
+        part = table if isinstance(table, pa.Table) else pa.table(_frames.arrow_table(table))
         if self.kind != ".parquet":
-            columns = {name: self._cells(values) for name, values in columns.items()}
-        part = pa.table(columns)
-        if self.sink is None:
+            part = pa.table({name: self._cells(_frames.one_chunk(part[name])) for name in part.column_names})
+        if self.schema is None:
             self.schema = part.schema
-            self.sink = self._open(part.schema)
-        self.sink.write_table(part.cast(self.schema))
+        if self.sink is None:
+            self.sink = self._open(self.schema)
+        self.sink.write_table(cast(part, self.schema))
         return len(part)
+
+    def __enter__(self) -> "TableWriter":
+        return self
+
+    def __exit__(self, kind, error, trace) -> None:
+        if error is None:
+            self.close()
+        else:
+            self.abandon()
+
+    def abandon(self) -> None:
+        """Let go of a file that is of no use: nothing is to be said of it when memory is cleared up."""
+        with suppress(Exception):
+            self.close()
+        if hasattr(self.sink, "is_open"):
+            self.sink.is_open = False
 
     def close(self) -> None:
         """Finish the file's format; the file itself is left open."""
@@ -215,3 +275,25 @@ class TableWriter:
             return values
         apostrophe, nothing = pa.scalar("'", values.type), pa.scalar("", values.type)
         return pc.if_else(formulas, pc.binary_join_element_wise(apostrophe, values, nothing), values)
+
+
+def cast(part: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Return a part of a table with the columns and types of the parts before it.
+
+    Raises
+    ------
+    ValueError
+        If it has other columns, or a column cannot be of that type; its values are not shown.
+    """
+    if part.column_names != schema.names:
+        raise ValueError("The columns of the table differ from chunk to chunk; a step makes columns out of its values.")
+    for number, (values, field) in enumerate(zip(part.columns, schema, strict=True)):
+        if values.type != field.type:
+            try:
+                part = part.set_column(number, field, values.cast(field.type))
+            except pa.ArrowException:
+                raise ValueError(
+                    f"Column {field.name!r} holds {values.type} values in one chunk and {field.type} values in those "
+                    "before it; convert it first."
+                ) from None
+    return part

@@ -2,18 +2,15 @@
 
 import argparse
 import os
+import secrets
 import signal
 import sys
 import time
 import warnings
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-
-WORKERS = 2  # threads that clean, and chunks in the works; Arrow's kernels run side by side
 
 SYNTHESIZE_EXAMPLE = """\
 example:
@@ -64,10 +61,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             signal.signal(getattr(signal, name), _interrupted)
     try:
         return options.run(options)
-    except KeyboardInterrupt:
-        return _failed("interrupted; the output file is as it was", 130)
+    except KeyboardInterrupt as stop:
+        return _failed("; ".join(["interrupted", *(_notes(stop) or ["the output is as it was"])]), 130)
     except (ValueError, TypeError, OSError, MemoryError, NotImplementedError) as error:
-        return _failed(_line(error), 2)
+        return _failed("; ".join([_line(error), *_notes(error)]), 2)
 
 
 def synthesize(options: argparse.Namespace) -> int:
@@ -76,16 +73,111 @@ def synthesize(options: argparse.Namespace) -> int:
     from skdp import _files
     from skdp._recipe_files import naming
 
-    _check_output(options.output, options.request)
+    _check_output(options, options.request)
     pipeline, in_chunks = _synthesis(options.recipe, options.seed)
     request = _files.read_table(options.request)
-    with _written(options) as writer, naming(pipeline):
-        if in_chunks:
-            records = _stream(pipeline, request, writer)
+    with naming(pipeline):
+        if options.to_folder:
+            records = _synthesize_folder(options, pipeline, request, in_chunks)
         else:
-            records = writer.write(pipeline.fit_transform(request))
-    print(f"{records:,} records in {time.perf_counter() - start:.1f} s: {options.output}")
+            records = _synthesize_file(options, pipeline, request, in_chunks)
+    if records is not None:
+        print(f"{records:,} records in {time.perf_counter() - start:.1f} s: {options.output}")
     return 0
+
+
+def _synthesize_file(options: argparse.Namespace, pipeline, request, in_chunks: bool) -> int:
+    """Make, clean and write the table piece by piece, all three at once. Return its length."""
+    from skdp._streaming import cut, progress, synthesized
+
+    with _written(options) as writer:
+        if not in_chunks:
+            return writer.write(pipeline.fit_transform(request))
+        total, pieces = synthesized(pipeline, request, options.jobs)
+        done = 0
+        with progress(total) as update:
+            for piece, _ in cut(pieces, options.chunk_rows):
+                done += writer.write(piece)
+                update(len(piece))
+                _stop_if_interrupted()
+    return done
+
+
+def _synthesize_folder(options: argparse.Namespace, pipeline, request, in_chunks: bool) -> int | None:
+    """Make the table as a folder, or what is missing of it. Return its length, None if nothing was missing."""
+    from skdp._folders import digest
+    from skdp._streaming import synthesized
+
+    named = options.recipe.lower().endswith(".toml")
+    made_with = {
+        "recipe": digest(options.recipe) if named else options.recipe,
+        "request": digest(options.request),
+        "--chunk-rows": options.chunk_rows,
+    }
+    with _folder(options, "synthesize", made_with) as folder:
+        if folder.complete:
+            return _say(f"{options.output} is complete already: {folder.rows:,} records")
+        folder.at_once = not in_chunks
+        if in_chunks:
+            # no privacy rests on this seed, and the rest of the table is found by it
+            pipeline[0].set_params(random_state=_kept_seed(options, folder))
+            total, pieces = synthesized(pipeline, request, options.jobs, folder.rows)
+        else:
+            table = _arrow(pipeline.fit_transform(request))
+            total, pieces = len(table), iter([table])
+        _write_folder(options, folder, pieces, total)
+        folder.finish(("seed",))
+        return folder.rows
+
+
+def _kept_seed(options: argparse.Namespace, folder) -> int:
+    """Return the seed that the folder was begun with, or for a new one that of the options or a random one."""
+    seed = folder.manifest.get("seed")
+    if seed is None:
+        seed = secrets.randbits(128) if options.seed is None else options.seed
+        folder.keep("seed", seed)
+    elif options.seed not in (None, seed):
+        raise ValueError(f"{options.output!r} was begun with another --seed; give the same to go on, or none.")
+    return seed
+
+
+def _write_folder(options: argparse.Namespace, folder, pieces, total: int) -> None:
+    """Write the pieces that are missing as parts; say, when that fails, what is kept."""
+    from skdp._streaming import progress, write_parts
+
+    def told(rows: int) -> None:
+        update(rows)
+        _stop_if_interrupted()
+
+    try:
+        with progress(total, folder.rows) as update:
+            if not folder.parts or folder.rows < total:
+                write_parts(folder, pieces, options.chunk_rows, told)
+        _stop_if_interrupted()
+    except BaseException as error:
+        if folder.parts and not folder.at_once:
+            error.add_note(f"{folder.rows:,} records are kept; go on with --resume")
+        raise
+
+
+@contextmanager
+def _folder(options: argparse.Namespace, command: str, made_with: dict) -> Iterator:
+    """Open the output as a folder to write, or to go on with."""
+    from skdp._folders import making
+
+    versions = ", ".join(f"{name} {version(name)}" for name in ("skdp", "faker", "numpy", "pandas", "pyarrow"))
+    made_with = {"command": command, "version": versions, **made_with}
+    with making(options.output, made_with, resume=options.resume) as folder:
+        yield folder
+
+
+def _arrow(table):
+    """Return a frame as an Arrow table."""
+    import pyarrow as pa
+
+    from skdp import _frames
+
+    return pa.table(_frames.arrow_table(table))
 
 
 def release(options: argparse.Namespace) -> int:
@@ -95,7 +187,7 @@ def release(options: argparse.Namespace) -> int:
     from skdp._released import account
     from skdp.recipes import read
 
-    _check_output(options.output, options.table)
+    _check_output(options, options.table)
     recipe = read(options.recipe, options.seed)
     table = _files.read_table(options.table, decimals=True)
     with _notes_in_lines():
@@ -140,40 +232,15 @@ def ledger(options: argparse.Namespace) -> int:
     return 0
 
 
-def _stream(pipeline, request, writer) -> int:
-    """Make, clean and write the table chunk by chunk, all three at once. Return its length."""
-    from tqdm import tqdm
-
-    from skdp.synthesis import BLOCK_ROWS
-
-    pipeline.fit(request.iloc[:0])
-    synthesizer, rest = pipeline[0], pipeline[1:]
-    synthesizer.fit(request)
-    total, done, waiting = synthesizer.count_records(request), 0, deque()
-    bar = tqdm(total=total, unit=" records", unit_scale=True, disable=not sys.stderr.isatty(), leave=False)
-    with bar, ThreadPoolExecutor(WORKERS) as cleaning, ThreadPoolExecutor(1) as writing:
-        for chunk in synthesizer.iter_chunks(request, BLOCK_ROWS):
-            cleaned = cleaning.submit(rest.transform, chunk)
-            waiting.append(writing.submit(lambda part: writer.write(part.result()), cleaned))
-            done += len(chunk)
-            _stop_if_interrupted()
-            while len(waiting) > WORKERS:
-                bar.update(waiting.popleft().result())
-        while waiting:
-            bar.update(waiting.popleft().result())
-    return done
-
-
 @contextmanager
 def _written(options: argparse.Namespace) -> Iterator:
     """Open the output as a table to write, which replaces the old file when the block ends well."""
     from skdp import _files
 
     with _files.replacing(options.output) as file:
-        writer = _files.TableWriter(file, _files.ending(options.output), raw_cells=options.raw_cells)
-        yield writer
-        _stop_if_interrupted()
-        writer.close()
+        with _files.TableWriter(file, _files.ending(options.output), raw_cells=options.raw_cells) as writer:
+            yield writer
+            _stop_if_interrupted()
 
 
 @contextmanager
@@ -186,18 +253,25 @@ def _notes_in_lines() -> Iterator[None]:
         print(f"skdp: note: {' '.join(message.split())}", file=sys.stderr)
 
 
-def _check_output(output: str, table: str) -> None:
-    """Raise where no table can be written to `output`, or it is the one to read."""
-    from skdp import _files
+def _check_output(options: argparse.Namespace, table: str) -> None:
+    """Raise where no table can be written to the output, or it is the one to read. Settle what the output is."""
+    from skdp import _files, _folders, _streaming
 
-    _files.ending(output)
+    output = options.output
+    options.to_folder = _folders.is_folder(output)
+    options.jobs = options.jobs or _streaming.default_jobs()
+    options.chunk_rows = options.chunk_rows or _streaming.CHUNK_ROWS
+    if options.resume and not options.to_folder:
+        raise ValueError(f"--resume goes on with a folder; {output!r} is a file, which is written whole or not at all.")
+    if not options.to_folder:
+        _files.ending(output)
     folder = Path(output).parent
     if folder.is_file():
         raise OSError(f"{str(folder)!r} is a file, not a folder to write {output!r} in.")
     if not folder.is_dir():
-        raise OSError(f"The folder {str(folder)!r} of the output file does not exist; make it first.")
-    if Path(output).is_dir():
-        raise OSError(f"The output {output!r} is a folder; name a file in it.")
+        raise OSError(f"The folder {str(folder)!r} of the output does not exist; make it first.")
+    if Path(output).is_dir() and not options.to_folder:
+        raise OSError(f"The output {output!r} is a folder; name a file in it, or end the name with a slash.")
     if os.path.exists(output) and os.path.exists(table) and os.path.samefile(output, table):
         raise ValueError(f"The output {output!r} is the table that is read; write to another file.")
 
@@ -240,7 +314,13 @@ def _command(commands, name: str, run, what: str, epilog: str) -> argparse.Argum
 
 
 def _add_output(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--output", required=True, metavar="FILE", help="file to write: .csv, .csv.gz or .parquet")
+    command.add_argument(
+        "--output", required=True, metavar="FILE",
+        help="file to write: .csv, .csv.gz or .parquet; a name without an ending, or ending in /, is a Parquet folder",
+    )  # fmt: skip
+    command.add_argument("--resume", action="store_true", help="go on with the folder that an interrupted run left")
+    command.add_argument("--chunk-rows", type=_count, metavar="N", help="records of a part at most (default 262144)")
+    command.add_argument("--jobs", type=_count, metavar="N", help="threads that work (default: a core each, at most 4)")
     command.add_argument("--seed", type=_seed, metavar="N", help="make the same table again for the same number")
     command.add_argument("--raw-cells", action="store_true", help="leave CSV cells that look like formulas as they are")
 
@@ -255,6 +335,12 @@ class _Parser(argparse.ArgumentParser):
 def _seed(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError("must be a whole number, 0 or more")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError("must be a whole number, 1 or more")
     return int(text)
 
 
@@ -297,6 +383,10 @@ def _line(error: BaseException) -> str:
     if isinstance(error, MemoryError):
         return "not enough memory; take fewer records at a time"
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def _notes(error: BaseException) -> list[str]:
+    return getattr(error, "__notes__", [])
 
 
 def _failed(message: str, status: int) -> int:

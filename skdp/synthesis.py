@@ -139,14 +139,27 @@ class FakerSynthesizer(PrivacyTransformer):
         chunk : same container as `X`
             The next records.
         """
-        check_is_fitted(self)
         check_integer("iter_chunks", "chunk_rows", chunk_rows, low=1)
-        frame = self._read(X)
-        maker = self._maker(frame)
-        for start in range(0, max(maker.total, 1), chunk_rows):
-            stop = min(start + chunk_rows, maker.total)
-            part = frame if self.count is not None else frame[start:stop]
-            yield self._write(self._placed(part, maker.rows(start, stop)), X)
+        plan = self.plan(X)
+        plan.in_order = True  # each block is made once, whatever the chunks
+        for start in range(0, max(plan.total, 1), chunk_rows):
+            yield plan.rows(start, min(start + chunk_rows, plan.total))
+
+    def plan(self, X) -> "Plan":
+        """Return the table of `transform` as a plan, of which any rows can be made.
+
+        Parameters
+        ----------
+        X : dataframe or array-like of shape (n_rows, n_columns)
+            As for `transform`.
+
+        Returns
+        -------
+        plan : Plan
+            Its `rows` makes the records between two numbers, the same whoever asks and in whatever order.
+        """
+        check_is_fitted(self)
+        return Plan(self, self._read(X), X)
 
     def _fit(self, frame):
         if self.count is not None:
@@ -207,8 +220,46 @@ class FakerSynthesizer(PrivacyTransformer):
         return list(dict.fromkeys([*columns, *self.schema_]))
 
 
+class Plan:
+    """A table of fictitious records that is made as it is asked for; `FakerSynthesizer.plan` returns it.
+
+    Attributes
+    ----------
+    total : int
+        How many records the table has.
+    in_order : bool
+        Whether the table has unique columns, which depend on the records before: `rows` is then to be called with
+        rising numbers and by one thread. What is left out in between is made too, and thrown away.
+    """
+
+    def __init__(self, synthesizer, frame, like):
+        self._synthesizer = synthesizer
+        self._frame = frame
+        self._like = like
+        self._maker = synthesizer._maker(frame)
+        self.total = self._maker.total
+        self.in_order = bool(self._maker.used)
+
+    def rows(self, start: int, stop: int) -> Any:
+        """Return the records from `start` to `stop`, which is left out.
+
+        Parameters
+        ----------
+        start, stop : int
+            From 0 to `total`. Records are made in whole blocks of `BLOCK_ROWS`: multiples of it waste none.
+
+        Returns
+        -------
+        chunk : same container as the table that was planned by
+            So many records.
+        """
+        columns = self._maker.rows(start, stop) if self.in_order else self._maker.any_rows(start, stop)
+        part = self._frame if self._synthesizer.count is not None else self._frame[start:stop]
+        return self._synthesizer._write(self._synthesizer._placed(part, columns), self._like)
+
+
 class _Maker:
-    """Makes the records of one table, in order, keeping in mind which values its unique columns have used."""
+    """Makes the records of one table, keeping in mind which values its unique columns have used."""
 
     def __init__(self, schema, frame, counts, entropy, n_jobs):
         self.schema = schema
@@ -225,10 +276,20 @@ class _Maker:
         }
         self.used = {name: _arrays.Hashes() for name, one in schema.items() if getattr(one, "unique", False)}
         self.waiting = {name: [] for name in schema}
-        self.made_to = 0
+        self.made_to = self.given_to = 0
+
+    def any_rows(self, start: int, stop: int) -> dict[str, Any]:
+        """Return the columns of the records from `start` to `stop`, cut out of their blocks."""
+        low, high = start // BLOCK_ROWS * BLOCK_ROWS, min(-(-stop // BLOCK_ROWS) * BLOCK_ROWS, self.total)
+        made = self._make(low, max(low, high))
+        whole = (low, high) == (start, stop)
+        return made if whole else {name: values[start - low : stop - low] for name, values in made.items()}
 
     def rows(self, start: int, stop: int) -> dict[str, Any]:
-        """Return the columns of the records from `start` to `stop`; to be asked for in order, without gaps."""
+        """Return the columns of the records from `start` to `stop`; to be asked for in order."""
+        while self.given_to < start:
+            self.rows(self.given_to, min(self.given_to + BLOCK_ROWS, start))
+        self.given_to = stop
         done = min(-(-max(stop, 1) // BLOCK_ROWS) * BLOCK_ROWS, self.total)
         if done > self.made_to or not self.total:
             for name, values in self._make(self.made_to, done).items():

@@ -248,7 +248,7 @@ def test_an_interruption_half_way_leaves_the_old_file_whole(folder, number, stat
     process.send_signal(number)
     errors = process.communicate(timeout=60)[1]
     assert process.returncode == status
-    assert errors.strip().splitlines() == ["skdp: interrupted; the output file is as it was"]
+    assert errors.strip().splitlines() == ["skdp: interrupted; the output is as it was"]
     assert (folder / "people.csv").read_text() == "old"
     assert len(list(folder.iterdir())) == 2
 
@@ -433,7 +433,7 @@ def test_a_release_that_is_interrupted_leaves_the_old_file_whole(masking, capsys
     before = sorted(masking.iterdir())
     monkeypatch.setattr(_files.TableWriter, "write", interrupted)
     assert release(masking) == 130
-    assert capsys.readouterr().err == "skdp: interrupted; the output file is as it was\n"
+    assert capsys.readouterr().err == "skdp: interrupted; the output is as it was\n"
     assert (masking / "masked.csv").read_text() == "old"
     assert sorted(masking.iterdir()) == before
 
@@ -450,7 +450,7 @@ def test_an_interruption_that_a_library_swallows_counts_all_the_same(masking, ca
     monkeypatch.setattr(_files.TableWriter, "write", swallowed)
     before = sorted(masking.iterdir())
     assert release(masking) == 130
-    assert capsys.readouterr().err == "skdp: interrupted; the output file is as it was\n"
+    assert capsys.readouterr().err == "skdp: interrupted; the output is as it was\n"
     assert sorted(masking.iterdir()) == before
 
 

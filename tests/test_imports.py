@@ -16,6 +16,7 @@ LAYERS = [
     {"_noisy_counts", "_noisy_quantiles", "bounds", "_learning"},
     {"_constraints", "_suppression", "_calibration", "_discrete_gaussian"},
     {"_files", "base", "specifications", "ledger"},
+    {"_folders", "_chunks"},
     {"synthesis", "cleaning", "imputation", "outliers", "binning", "noise", "gaussian", "anonymity"},
     {"pipeline", "guarantees", "_flows"},
     {"model_selection", "private_search"},
@@ -24,7 +25,7 @@ LAYERS = [
     {"_recipe_values"},
     {"_recipe_files"},
     {"recipes"},
-    {"_inspection", "_released"},
+    {"_inspection", "_released", "_streaming"},
     {"distributed", "cli", "datasets"},
     {"__init__", "__main__"},
 ]

@@ -1,0 +1,303 @@
+"""A table as a folder of Parquet files, which an interrupted run goes on with.
+
+A folder is made beside its name, under a hidden one, and renamed when it is complete: so a folder of that name is whole
+or not there. Each part is written under a temporary name, brought to the disk, renamed, and only then entered into the
+manifest. What is in the manifest is kept, whatever happens; what is not is swept by the run that goes on.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from skdp._files import ENDINGS, TableWriter, locked
+
+MANIFEST = "_manifest.json"  # readers of Parquet folders pass over names with an underscore
+FORMAT = 1
+
+
+def is_folder(path: str | Path) -> bool:
+    """Whether an output of that name is a folder of Parquet files: it ends in a slash, or its name has no ending.
+
+    Examples
+    --------
+    >>> is_folder("people/"), is_folder("people"), is_folder("people.parquet"), is_folder("people.parquet/")
+    (True, True, False, True)
+    """
+    name = str(path)
+    return name.endswith(("/", os.sep)) or not name.lower().endswith(ENDINGS) and not Path(name).suffix
+
+
+def digest(path: str | Path) -> dict[str, Any]:
+    """Return the size in bytes and the SHA-256 of a file."""
+    with open(path, "rb") as file:
+        return {"bytes": os.fstat(file.fileno()).st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+
+
+class PartFolder:
+    """A folder in the making; `making` opens it.
+
+    Attributes
+    ----------
+    manifest : dict
+        What is kept of the run: ``format``, ``run`` (its name), ``made_with``, ``parts``, ``complete``, and what `keep`
+        was given. No value of the table, and no seed of noise.
+    parts : list of dict
+        The parts that are written, in order: ``file``, ``rows``, ``bytes``, ``sha256``, and what `write` was told.
+    schema : pyarrow.Schema or None
+        The columns and their types, once a part is written.
+    complete : bool
+        Whether the folder was complete before this run.
+    at_once : bool
+        Whether all parts are entered into the manifest together, by `finish`: for a table that cannot be gone on with.
+    """
+
+    def __init__(self, path: str | Path, folder: Path, manifest: dict):
+        self.path = path
+        self.folder = folder
+        self.manifest = manifest
+        self.complete = manifest["complete"]
+        self.at_once = False
+        self.schema = self._schema()
+
+    @property
+    def parts(self) -> list[dict]:
+        """The parts that are written."""
+        return self.manifest["parts"]
+
+    @property
+    def rows(self) -> int:
+        """How many rows are written."""
+        return sum(part["rows"] for part in self.parts)
+
+    def keep(self, name: str, value: Any) -> None:
+        """Keep a value in the manifest from now on; None takes it out."""
+        if self.manifest.get(name) != value:
+            self.manifest[name] = value
+            self.save()
+
+    @contextmanager
+    def write(self) -> Iterator["Part"]:
+        """Open the next part; it is committed when the block ends well, and leaves no trace when it does not."""
+        name = f"part-{len(self.parts):05d}.parquet"
+        temporary = self.folder / f".{name}.part"
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                with TableWriter(file, ".parquet", schema=self.schema) as writer:
+                    part = Part(writer)
+                    yield part
+                file.flush()
+                os.fsync(handle)
+            os.rename(temporary, self.folder / name)
+            _sync(self.folder)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        self.schema = self.schema or part.writer.schema
+        entry = {"file": name, "rows": part.rows, **digest(self.folder / name), **part.facts}
+        self.manifest["parts"] = [*self.parts, entry]
+        if not self.at_once:
+            self.save()
+
+    def save(self) -> None:
+        """Put the manifest in the place of the one before."""
+        temporary = self.folder / f".{MANIFEST}.part"
+        kept = {name: value for name, value in self.manifest.items() if value is not None}
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(kept, file, indent=1, ensure_ascii=False)
+            file.flush()
+            os.fsync(handle)
+        os.replace(temporary, self.folder / MANIFEST)
+        _sync(self.folder)
+
+    def finish(self, secrets: tuple[str, ...] = ()) -> None:
+        """Enter that the folder is complete, forget what is named in `secrets`, and give the folder its name."""
+        self.manifest |= {"complete": True, "rows": self.rows}
+        self.manifest |= dict.fromkeys(secrets)
+        self.save()
+        target = _target(self.path)
+        try:
+            os.rename(self.folder, target)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.path)) from error
+        _sync(target.parent)
+
+    def _schema(self) -> pa.Schema | None:
+        from pyarrow import parquet
+
+        return parquet.read_schema(self.folder / self.parts[0]["file"]) if self.parts else None
+
+    def _sweep(self) -> None:
+        """Delete what is not in the manifest."""
+        known = {MANIFEST, *(part["file"] for part in self.parts)}
+        for path in self.folder.iterdir():
+            if path.name not in known:
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+
+    def _check_parts(self) -> None:
+        for part in self.parts:
+            path = self.folder / part["file"]
+            if not path.is_file() or digest(path) != {name: part[name] for name in ("bytes", "sha256")}:
+                raise ValueError(
+                    f"The file {part['file']!r} of {str(self.path)!r} is not what was written; delete the folder "
+                    f"{str(self.folder)!r} and start anew."
+                )
+
+
+class Part:
+    """A part that is being written.
+
+    Attributes
+    ----------
+    writer : TableWriter
+        Where its rows go.
+    rows : int
+        How many it has so far.
+    facts : dict
+        What else is to be kept of it in the manifest.
+    """
+
+    def __init__(self, writer: TableWriter):
+        self.writer = writer
+        self.rows = 0
+        self.facts: dict[str, Any] = {}
+
+    def write(self, table: Any) -> int:
+        """Append rows; return how many."""
+        rows = self.writer.write(table)
+        self.rows += rows
+        return rows
+
+
+@contextmanager
+def making(path: str | Path, made_with: Mapping[str, Any], *, resume: bool = False) -> Iterator[PartFolder]:
+    """Open a folder of Parquet files to write, which no other run writes at the same time.
+
+    Parameters
+    ----------
+    path : str or Path
+        Its name. There is nothing of that name yet, or an empty folder, or with `resume` the complete one.
+    made_with : mapping
+        What the table depends on, by the words that the user knows it by, as JSON holds it.
+    resume : bool, default=False
+        Whether to go on with what an interrupted run left.
+
+    Raises
+    ------
+    OSError
+        If something is in the way, another run is writing the folder, or it cannot be written.
+    ValueError
+        If there is an unfinished folder and no `resume`; or it was made with something else, which is named.
+    """
+    target = _target(path)
+    folder = target.parent / f".{target.name}.unfinished"
+    if resume and (target / MANIFEST).is_file():
+        done = PartFolder(path, target, _read(target / MANIFEST, path))
+        _check_made_alike(done, made_with)
+        done._check_parts()
+        yield done
+        return
+    _check_free(target, path, resume)
+    handle = _folder_lock(folder, path)
+    try:
+        _check_free(target, path, resume)  # again: a run may have ended just now
+        one = _opened(path, folder, dict(made_with), resume)
+        try:
+            yield one
+        except BaseException:
+            if one.at_once or not one.parts:
+                (folder / MANIFEST).unlink(missing_ok=True)
+            raise
+    finally:
+        if not (folder / MANIFEST).exists():
+            shutil.rmtree(folder, ignore_errors=True)
+        os.close(handle)
+
+
+def _opened(path: str | Path, folder: Path, made_with: dict, resume: bool) -> PartFolder:
+    """Return the folder that is locked, new or as the run before left it."""
+    if not (folder / MANIFEST).is_file():
+        manifest = {"format": FORMAT, "run": uuid.uuid4().hex, "made_with": made_with, "parts": [], "complete": False}
+        one = PartFolder(path, folder, manifest)
+        one._sweep()
+        one.save()
+        return one
+    if not resume:
+        raise ValueError(
+            f"An interrupted run left {str(path)!r} unfinished; go on with --resume, or delete {str(folder)!r}."
+        )
+    one = PartFolder(path, folder, _read(folder / MANIFEST, path))
+    _check_made_alike(one, made_with)
+    one._check_parts()
+    one._sweep()
+    one.complete = False  # if all is written, the name is still to be given
+    return one
+
+
+def _target(path: str | Path) -> Path:
+    return Path(os.path.realpath(str(path).rstrip("/" + os.sep) or "/"))
+
+
+def _folder_lock(folder: Path, path: str | Path) -> int:
+    while True:
+        try:
+            os.mkdir(folder, 0o700)
+        except FileExistsError:
+            pass
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        try:
+            return locked(folder, os.O_RDONLY | os.O_DIRECTORY, path)
+        except FileNotFoundError:
+            continue  # it got its name just now
+
+
+def _check_free(target: Path, path: str | Path, resume: bool) -> None:
+    if target.exists() and not target.is_dir():
+        raise OSError(f"The output {str(path)!r} is a file, not a folder.")
+    if target.is_dir() and any(target.iterdir()):
+        cure = "it is no table of this command" if resume else "take another name, or delete it"
+        raise OSError(f"The folder {str(path)!r} is not empty; {cure}.")
+
+
+def _read(manifest: Path, path: str | Path) -> dict:
+    """Return a manifest, checked as far as it is used."""
+    try:
+        found = json.loads(manifest.read_text(encoding="utf-8"))
+        usable = found["format"] == FORMAT and isinstance(found["complete"], bool)
+        usable = usable and isinstance(found["run"], str) and isinstance(found["made_with"], dict)
+        names = [part["file"] for part in found["parts"]]
+        usable = usable and names == [f"part-{number:05d}.parquet" for number in range(len(names))]
+        usable = usable and all(isinstance(part["rows"], int) for part in found["parts"])
+    except (ValueError, TypeError, KeyError, UnicodeDecodeError):
+        usable = False
+    if not usable:
+        raise ValueError(f"The file {MANIFEST!r} of {str(path)!r} is no manifest of this version; start anew.")
+    return found
+
+
+def _check_made_alike(one: PartFolder, made_with: Mapping[str, Any]) -> None:
+    before = one.manifest["made_with"]
+    for name in [*made_with, *before]:
+        if before.get(name) != made_with.get(name):
+            raise ValueError(
+                f"{str(one.path)!r} was begun with another {name}; give the same to go on, or take another output."
+            )
+
+
+def _sync(folder: Path) -> None:
+    """Bring a folder's names to the disk."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
