@@ -70,23 +70,40 @@ def read_table(path: str | Path, *, decimals: bool = False) -> pd.DataFrame:
     data = Path(path).read_bytes()
     try:
         if kind == ".parquet":
-            return _flat(pd.read_parquet(io.BytesIO(data)))
+            return flat(pd.read_parquet(io.BytesIO(data)))
         text = _decoded(gzip.decompress(data) if kind == ".csv.gz" else data)
     except (pa.ArrowException, OSError, EOFError, zlib.error) as error:
-        raise ValueError(f"The file {str(path)!r} is broken or no {kind[1:]} file.") from error
+        raise broken(path, kind) from error
     lines = text.replace("\r\n", "\n").replace("\r", "\n").lstrip("\n")
     if lines.startswith("sep="):  # Excel's own first line
         lines = lines.partition("\n")[2]
     if not lines.strip():
         raise ValueError(f"The file {str(path)!r} is empty; its first line must name the columns.")
-    delimiter = max(",;\t|", key=lines.partition("\n")[0].count)
+    with no_table(path):
+        return _parsed(lines, delimiter_of(lines.partition("\n")[0]), decimals)
+
+
+def broken(path: str | Path, kind: str) -> ValueError:
+    """Return the error for a file that cannot be decoded."""
+    return ValueError(f"The file {str(path)!r} is broken or no {kind[1:]} file.")
+
+
+@contextmanager
+def no_table(path: str | Path) -> Iterator[None]:
+    """Say in one wording that lines of a CSV file cannot be read."""
     try:
-        return _parsed(lines, delimiter, decimals)
+        yield
     except (csv.Error, pd.errors.ParserError, pd.errors.ParserWarning) as error:
         raise ValueError(f"The file {str(path)!r} is no table: some lines have more fields than the first.") from error
 
 
-def _flat(table: pd.DataFrame) -> pd.DataFrame:
+def delimiter_of(line: str) -> str:
+    """Return what most likely stands between the names of a table's first line."""
+    return max(",;\t|", key=line.count)
+
+
+def flat(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the table; raise where a cell holds more than one value."""
     for name in table:
         kinds = set(table[name].dropna().map(type)) if table[name].dtype == object else set()
         if any(issubclass(kind, bytes | list | dict | np.ndarray) for kind in kinds):
@@ -97,24 +114,63 @@ def _flat(table: pd.DataFrame) -> pd.DataFrame:
 def _parsed(text: str, delimiter: str, decimals: bool) -> pd.DataFrame:
     names = [name.strip() for name in next(csv.reader(io.StringIO(text), delimiter=delimiter))]
     check_unique_names(names)
+    table = read_cells(io.StringIO(text), names, delimiter)
+    kinds = CellKinds(names, decimals=decimals)
+    kinds.see(table)
+    return table.astype(kinds.dtypes())
+
+
+def read_cells(text: io.TextIOBase, names: list[str], delimiter: str, chunk_rows: int | None = None) -> Any:
+    """Return the cells of a CSV file as text, its first line left out; with `chunk_rows`, what reads them in chunks."""
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)
         # only an empty cell is missing: "NA" is Namibia
-        table = pd.read_csv(
-            io.StringIO(text), sep=delimiter, names=names, header=0, index_col=False, dtype=str,
+        return pd.read_csv(
+            text, sep=delimiter, names=names, header=0, index_col=False, dtype=str, chunksize=chunk_rows,
             keep_default_na=False, na_values=[""], skipinitialspace=True,
         )  # fmt: skip
-    if not len(table):
-        return table
-    # nothing but plain numbers becomes a number: the code 004 is none
-    kinds = {}
-    for name in names:
-        known = table[name].dropna()
-        if known.str.fullmatch(INTEGER).all():
-            kinds[name] = "int64" if len(known) == len(table) else "Int64"
-        elif decimals and known.str.fullmatch(DECIMAL).all():
-            kinds[name] = "float64"
-    return table.astype(kinds)
+
+
+class CellKinds:
+    """What the columns of a CSV file hold, told by all of their cells: nothing but plain numbers becomes a number.
+
+    Parameters
+    ----------
+    names : list of str
+        The columns.
+    decimals : bool
+        Whether decimals are numbers, too.
+
+    Attributes
+    ----------
+    rows : int
+        How many rows were seen.
+    """
+
+    def __init__(self, names: list[str], *, decimals: bool):
+        self.rows = 0
+        self._forms = {name: [INTEGER, DECIMAL] if decimals else [INTEGER] for name in names}
+        self._gaps: set[str] = set()
+
+    def see(self, cells: pd.DataFrame) -> None:
+        """Take a chunk of cells, as text, into account."""
+        self.rows += len(cells)
+        for name, forms in self._forms.items():
+            if not forms:
+                continue
+            known = cells[name].dropna()
+            if len(known) < len(cells):
+                self._gaps.add(name)
+            while forms and not known.str.fullmatch(forms[0]).all():
+                del forms[0]
+
+    def dtypes(self) -> dict[str, str]:
+        """Return the dtypes of the columns of numbers; the code 004 is none."""
+        integers = {name: "Int64" if name in self._gaps else "int64" for name in self._forms}
+        found = {
+            name: integers[name] if forms[0] == INTEGER else "float64" for name, forms in self._forms.items() if forms
+        }
+        return found if self.rows else {}
 
 
 def _decoded(data: bytes) -> str:

@@ -169,6 +169,24 @@ class RecipePipeline(Pipeline):
         with naming(self):
             return super().transform(X, **params)
 
+    def release(self, X):
+        """Return the table as it may be released by what the steps have learned, with which rows of it that holds.
+
+        Parameters
+        ----------
+        X : dataframe or array-like of shape (n_rows, n_columns)
+            The table, or a part of it, with the columns seen by `fit`.
+
+        Returns
+        -------
+        X_out : table of shape (n_rows_kept, n_columns_out)
+            The released rows.
+        keep : ndarray of bool of shape (n_rows,)
+            Which rows of `X` they are.
+        """
+        with naming(self):
+            return super().release(X)
+
     def _run(self, method, X, y, params):
         with naming(self):
             return super()._run(method, X, y, params)

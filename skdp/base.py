@@ -221,6 +221,28 @@ class RowDropperMixin(TransformerMixin):
         keep = self._keep(frame) if self.action == "drop" else np.ones(len(frame), dtype=bool)
         return self._write(self._released(frame, keep), X), keep
 
+    def release(self, X):
+        """Return the table as it may be released by what was learned, with which rows of it that holds.
+
+        So a table larger than memory is released chunk by chunk, by a step that is fitted already.
+
+        Parameters
+        ----------
+        X : dataframe or array-like of shape (n_rows, n_columns)
+            The table, or a part of it, with the columns seen by `fit`.
+
+        Returns
+        -------
+        X_out : same container as `X`, of shape (n_rows_kept, n_columns_out)
+            The released rows.
+        keep : ndarray of bool of shape (n_rows,)
+            Which rows of `X` they are.
+        """
+        check_is_fitted(self)
+        frame = self._read(X)
+        keep = self._keep(frame) if self.action == "drop" else np.ones(len(frame), dtype=bool)
+        return self._write(self._released(frame, keep), X), keep
+
     def transform(self, X):
         """Return the table with this step done to it; every row is kept unless ``drop_at="always"``.
 

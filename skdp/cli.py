@@ -149,11 +149,16 @@ def _write_folder(options: argparse.Namespace, folder, pieces, total: int) -> No
         update(rows)
         _stop_if_interrupted()
 
-    try:
-        with progress(total, folder.rows) as update:
-            if not folder.parts or folder.rows < total:
-                write_parts(folder, pieces, options.chunk_rows, told)
+    with _telling_what_is_kept(folder), progress(total, folder.rows) as update:
+        if not folder.parts or folder.rows < total:
+            write_parts(folder, pieces, options.chunk_rows, told)
         _stop_if_interrupted()
+
+
+@contextmanager
+def _telling_what_is_kept(folder) -> Iterator[None]:
+    try:
+        yield
     except BaseException as error:
         if folder.parts and not folder.at_once:
             error.add_note(f"{folder.rows:,} records are kept; go on with --resume")
@@ -183,21 +188,130 @@ def _arrow(table):
 def release(options: argparse.Namespace) -> int:
     """Mask a table as a recipe says."""
     start = time.perf_counter()
-    from skdp import _files
-    from skdp._released import account
+    from skdp._recipe_files import naming
+    from skdp.ledger import PrivacyLedger
     from skdp.recipes import read
 
     _check_output(options, options.table)
     recipe = read(options.recipe, options.seed)
-    table = _files.read_table(options.table, decimals=True)
-    with _notes_in_lines():
-        released, keep = recipe.pipeline.fit_release(table)
-    lines = list(account(recipe, table, released, keep))
-    with _written(options) as writer:
-        writer.write(released)
-    title = [recipe.title] if recipe.title else []
-    _say(*title, *lines, f"written in {time.perf_counter() - start:.1f} s: {options.output}")
+    options.ledger = PrivacyLedger(options.ledger) if options.ledger else None
+    run = _release_folder if options.to_folder else _release_file
+    with _notes_in_lines(), naming(recipe.pipeline):
+        lines = run(options, recipe)
+    if lines:
+        title = [recipe.title] if recipe.title else []
+        _say(*title, *lines, f"written in {time.perf_counter() - start:.1f} s: {options.output}")
     return 0
+
+
+def _release_file(options: argparse.Namespace, recipe) -> list[str]:
+    """Release a table as a file; return the lines that say what was done."""
+    from skdp import _chunkwise
+    from skdp._released import Account
+    from skdp._streaming import progress
+
+    with _written(options) as writer:
+        chunks = _chunks_to_release(options, recipe)
+        if chunks is None:
+            released, lines = _released_at_once(options, recipe)
+            writer.write(released)
+            return lines
+        _chunkwise.learn(recipe.pipeline, chunks, options.jobs, options.ledger, _stop_if_interrupted)
+        _chunkwise.charge_once(recipe.pipeline, options.ledger, chunks.total, secrets.token_hex(16))
+        account = Account(recipe)
+        with progress(chunks.total) as update:
+            for table, look in _chunkwise.released(account, chunks, options.jobs):
+                account.add(look)
+                writer.write(table)
+                update(look.rows[0])
+                _stop_if_interrupted()
+    return list(account.lines())
+
+
+def _release_folder(options: argparse.Namespace, recipe) -> list[str] | None:
+    """Release a table as a folder, or what is missing of it; return the lines that say what was done."""
+    from skdp import _chunkwise
+    from skdp._folders import digest
+    from skdp._released import Account
+
+    made_with = {
+        "recipe": digest(options.recipe),
+        "table": digest(options.table),
+        "--chunk-rows": options.chunk_rows,
+        "--seed": "given" if options.seed is not None else "none",  # whoever knows it can take the noise off
+    }
+    with _folder(options, "release", made_with) as folder:
+        if folder.complete:
+            return _say(f"{options.output} is complete already: {folder.rows:,} records")
+        chunks = _chunks_to_release(options, recipe)
+        folder.at_once = chunks is None or _chunkwise.learns_at_random(recipe.pipeline)
+        if chunks is None:
+            released, lines = _released_at_once(options, recipe)
+            _write_folder(options, folder, iter([_arrow(released)]), len(released))
+        else:
+            _chunkwise.learn(recipe.pipeline, chunks, options.jobs, options.ledger, _stop_if_interrupted)
+            _keep_learned(options, folder, _chunkwise.learned(recipe.pipeline))
+            _chunkwise.charge_once(recipe.pipeline, options.ledger, chunks.total, folder.manifest["run"])
+            account = Account(recipe)
+            _release_parts(options, folder, account, chunks)
+            lines = list(account.lines())
+        folder.finish(("learned",))
+    return lines
+
+
+def _release_parts(options: argparse.Namespace, folder, account, chunks) -> None:
+    """Release each chunk that is no part yet, and say, when that fails, what is kept."""
+    from skdp._chunkwise import released
+    from skdp._streaming import progress
+
+    done = [(folder.folder / part["file"], part["changed"]) for part in folder.parts]
+    with _telling_what_is_kept(folder), progress(chunks.total) as update:
+        for table, look in released(account, chunks, options.jobs, done):
+            account.add(look)
+            if table is not None:
+                with folder.write() as part:
+                    part.facts = {"changed": sorted(look.changed)}
+                    part.write(table)
+            update(look.rows[0])
+            _stop_if_interrupted()
+
+
+def _keep_learned(options: argparse.Namespace, folder, digest: str) -> None:
+    """Keep what the steps have learned in mind; raise where the run before had learned something else."""
+    if folder.parts and folder.manifest.get("learned") != digest:
+        raise ValueError(
+            f"The steps have learned something else than when {options.output!r} was begun, so the parts would not "
+            "fit together; take another output."
+        )
+    folder.keep("learned", digest)
+
+
+def _chunks_to_release(options: argparse.Namespace, recipe):
+    """Return the table in chunks, None where it is one chunk or has to be seen at once."""
+    from skdp._chunks import table_chunks
+    from skdp._chunkwise import obstacle
+
+    chunks = table_chunks(options.table, options.chunk_rows)
+    if chunks.total <= options.chunk_rows:
+        return None
+    reason = obstacle(recipe.pipeline, next(iter(chunks)))
+    if reason is not None:
+        print(f"skdp: note: {reason}, so all of it is in memory at once", file=sys.stderr)
+        return None
+    return chunks
+
+
+def _released_at_once(options: argparse.Namespace, recipe) -> tuple:
+    """Return the released table, and the lines that say what was done."""
+    from skdp import _files
+    from skdp._released import account
+    from skdp.ledger import set_ledger
+
+    if options.ledger is not None:
+        set_ledger(recipe.pipeline, options.ledger)
+    table = _files.read_table(options.table, decimals=True)
+    released, keep = recipe.pipeline.fit_release(table)
+    return released, list(account(recipe, table, released, keep))
 
 
 def inspect(options: argparse.Namespace) -> int:
@@ -291,6 +405,7 @@ def _parser() -> argparse.ArgumentParser:
     command = _command(commands, "release", release, "mask a table as a recipe says", RELEASE_EXAMPLE)
     command.add_argument("table", metavar="TABLE", help="table to mask: .csv, .csv.gz or .parquet")
     command.add_argument("--recipe", required=True, metavar="FILE", help="TOML file of the steps")
+    command.add_argument("--ledger", metavar="FILE", help="privacy ledger to charge before any noise is drawn")
     _add_output(command)
     command = _command(commands, "inspect", inspect, "print what a table tells about people", INSPECT_EXAMPLE)
     command.add_argument("table", metavar="TABLE", help="table to look at: .csv, .csv.gz or .parquet")

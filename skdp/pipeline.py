@@ -166,6 +166,35 @@ class Pipeline(sklearn.pipeline.Pipeline):
         """
         return self._run("fit_transform", X, y, params)
 
+    def release(self, X):
+        """Return the table as it may be released by what the steps have learned, with which rows of it that holds.
+
+        So a table larger than memory is released chunk by chunk, by a pipeline that is fitted already. Steps that drop
+        rows do; of all others this is the `transform`, noise of which is drawn afresh and charged again by each call.
+
+        Parameters
+        ----------
+        X : dataframe or array-like of shape (n_rows, n_columns)
+            The table, or a part of it, with the columns seen by `fit`.
+
+        Returns
+        -------
+        X_out : table of shape (n_rows_kept, n_columns_out)
+            The released rows.
+        keep : ndarray of bool of shape (n_rows,)
+            Which rows of `X` they are.
+        """
+        keep = np.ones(_row_count(X), dtype=bool)
+        for _, step in self.steps:
+            if step is None or step == "passthrough":
+                continue
+            if hasattr(step, "release"):
+                X, kept = step.release(X)
+                keep[keep] = kept
+            else:
+                X = step.transform(X)
+        return X, keep
+
     def _run(self, method, X, y, params):
         """Fit by `method`; return its result, and which rows of `X` went into it."""
         position = self._first_dropper(method)

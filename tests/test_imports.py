@@ -25,7 +25,7 @@ LAYERS = [
     {"_recipe_values"},
     {"_recipe_files"},
     {"recipes"},
-    {"_inspection", "_released", "_streaming"},
+    {"_inspection", "_released", "_streaming", "_chunkwise"},
     {"distributed", "cli", "datasets"},
     {"__init__", "__main__"},
 ]

@@ -1,0 +1,256 @@
+"""Tables in files that are read chunk by chunk, every chunk with the types of the whole table."""
+
+import codecs
+import csv
+import gzip
+import io
+import itertools
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from skdp._checks import check_unique_names
+from skdp._files import CellKinds, broken, delimiter_of, ending, flat, no_table, read_cells
+
+READ_BYTES = 1 << 20
+ENCODINGS = ("utf-8-sig", "cp1252", "latin-1")
+
+
+class CsvChunks:
+    """The chunks of a CSV file, read as `skdp._files.read_table` reads it.
+
+    What a column holds is told by all of its cells. So the file is gone through once before its first chunk is made.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    rows : int
+        Of a chunk, but the last.
+
+    Attributes
+    ----------
+    total : int
+        How many rows the table has.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    ValueError
+        If it is no table, or has a doubled column.
+    """
+
+    def __init__(self, path: str | Path, rows: int):
+        self.path = path
+        self.rows = rows
+        self._kind = ending(path)
+        self._encoding = self._fitting_encoding()
+        self._start, self._names, self._delimiter = self._head()
+        kinds = CellKinds(self._names, decimals=True)
+        for chunk in self._texts():
+            kinds.see(chunk)
+        self.total = kinds.rows
+        self._dtypes = kinds.dtypes()
+
+    def __iter__(self) -> Iterator[pd.DataFrame]:
+        for chunk in self._texts():
+            yield chunk.astype(self._dtypes).reset_index(drop=True)
+
+    def _texts(self) -> Iterator[pd.DataFrame]:
+        with self._reading(), self._text() as text:
+            text.read(self._start)
+            with no_table(self.path), read_cells(text, self._names, self._delimiter, self.rows) as chunks:
+                yield from _strict(chunks)
+
+    def _head(self) -> tuple[int, list[str], str]:
+        """Return how many characters stand before the line of names, the names, and what is between them."""
+        with self._reading(), self._text() as text:
+            start, line = 0, text.readline()
+            while line == "\n":
+                start, line = start + 1, text.readline()
+            if line.startswith("sep="):  # Excel's own first line
+                start, line = start + len(line), text.readline()
+            if not line.strip() and not any(more.strip() for more in text):
+                raise ValueError(f"The file {str(self.path)!r} is empty; its first line must name the columns.")
+            delimiter = delimiter_of(line)
+            names = [name.strip() for name in next(csv.reader(itertools.chain([line], text), delimiter=delimiter))]
+        check_unique_names(names)
+        return start, names, delimiter
+
+    def _fitting_encoding(self) -> str:
+        """Return the first encoding in which the whole file is text."""
+        possible = {name: codecs.getincrementaldecoder(name)() for name in ENCODINGS[:-1]}
+        with self._reading(), self._bytes() as file:
+            while data := file.read(READ_BYTES):
+                possible = {name: decoder for name, decoder in possible.items() if _decodes(decoder, data, False)}
+        return next((name for name, decoder in possible.items() if _decodes(decoder, b"", True)), ENCODINGS[-1])
+
+    def _bytes(self) -> Any:
+        return gzip.open(self.path, "rb") if self._kind == ".csv.gz" else open(self.path, "rb")
+
+    def _text(self) -> io.TextIOWrapper:
+        return io.TextIOWrapper(self._bytes(), encoding=self._encoding, newline=None)
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        try:
+            yield
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise broken(self.path, self._kind) from error
+
+
+class ParquetChunks:
+    """The chunks of a Parquet file, with the types that pandas gives the whole table.
+
+    pandas makes floats of integers and objects of booleans where any cell of the column is missing: whether one is, is
+    taken from the file's own statistics, or by going through these columns.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file.
+    rows : int
+        Of a chunk, but the last.
+
+    Attributes
+    ----------
+    total : int
+        How many rows the table has.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    ValueError
+        If it is no Parquet file, has a doubled column, or one of lists or structures.
+    """
+
+    def __init__(self, path: str | Path, rows: int):
+        self.path = path
+        self.rows = rows
+        with self._file() as file:
+            self.total = file.metadata.num_rows
+            self._schema = file.schema_arrow
+            check_unique_names(self._schema.names)
+            with_gaps = self._columns_with_gaps(file)
+        self._whole = self._as_pandas(self._schema.empty_table())
+        self._floats = self._numpy_columns(with_gaps, "iu")
+        self._objects = self._numpy_columns(with_gaps, "b")
+        self._categories = self._distinct_categories()
+
+    def __iter__(self) -> Iterator[pd.DataFrame]:
+        with self._file() as file:
+            for table in self._tables(file):
+                yield self._uniform(self._as_pandas(table))
+
+    def _tables(self, file: Any, columns: list | None = None) -> Iterator[pa.Table]:
+        """Yield the table in chunks of `rows`: batches end where row groups do."""
+        held, size = [], 0
+        for batch in file.iter_batches(min(self.rows, 65_536), columns=columns):
+            while size + len(batch) >= self.rows:
+                yield pa.Table.from_batches([*held, batch[: self.rows - size]])
+                batch, held, size = batch[self.rows - size :], [], 0
+            if len(batch):
+                held, size = [*held, batch], size + len(batch)
+        if held:
+            yield pa.Table.from_batches(held)
+
+    def _as_pandas(self, table: pa.Table) -> pd.DataFrame:
+        return flat(table.unify_dictionaries().to_pandas())
+
+    def _uniform(self, chunk: pd.DataFrame) -> pd.DataFrame:
+        dtypes = dict.fromkeys(self._floats, "float64") | dict.fromkeys(self._objects, "object")
+        chunk = chunk.astype(dtypes)
+        for name, categories in self._categories.items():
+            chunk[name] = chunk[name].cat.set_categories(categories)
+        return chunk.reset_index(drop=True) if isinstance(chunk.index, pd.RangeIndex) else chunk
+
+    def _columns_with_gaps(self, file: Any) -> list[str]:
+        """Return the columns of integers and booleans in which a cell is missing."""
+        names = [
+            field.name for field in self._schema if pa.types.is_integer(field.type) or pa.types.is_boolean(field.type)
+        ]
+        positions = {file.metadata.schema.column(i).path: i for i in range(file.metadata.num_columns)}
+        counts = {name: _stated_gaps(file.metadata, positions.get(name)) for name in names}
+        unknown = [name for name, count in counts.items() if count is None]
+        for batch in file.iter_batches(columns=unknown) if unknown else ():
+            for name in unknown:
+                counts[name] = (counts[name] or 0) + batch[name].null_count
+        return [name for name, count in counts.items() if count]
+
+    def _numpy_columns(self, names: list[str], kinds: str) -> list[str]:
+        return [name for name in names if name in self._whole and self._whole[name].dtype.kind in kinds
+                and not pd.api.types.is_extension_array_dtype(self._whole[name].dtype)]  # fmt: skip
+
+    def _distinct_categories(self) -> dict[str, pd.Index]:
+        """Return the categories of each categorical column, of all chunks, in the order in which they turn up."""
+        names = [name for name in self._whole if isinstance(self._whole[name].dtype, pd.CategoricalDtype)]
+        found: dict[str, pd.Index] = {}
+        with self._file() as file:
+            for table in self._tables(file, names) if names else ():
+                for name, values in self._as_pandas(table)[names].items():
+                    known = found.get(name, values.cat.categories)
+                    found[name] = known.append(values.cat.categories.difference(known, sort=False))
+        return found
+
+    @contextmanager
+    def _file(self) -> Iterator[Any]:
+        from pyarrow import parquet
+
+        with open(self.path, "rb") as handle:
+            try:
+                with parquet.ParquetFile(handle) as file:
+                    yield file
+            except (pa.ArrowException, OSError) as error:
+                raise broken(self.path, ".parquet") from error
+
+
+def table_chunks(path: str | Path, rows: int) -> CsvChunks | ParquetChunks:
+    """Return the chunks of a table in a file: of so many rows each, but the last.
+
+    They can be gone through again and again, and make up the table that `skdp._files.read_table` reads.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    ValueError
+        If it is no table, has a doubled column, or an ending that is not of a table.
+    """
+    return (ParquetChunks if ending(path) == ".parquet" else CsvChunks)(path, rows)
+
+
+def _strict(chunks: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    """Yield chunks; lines of too many fields, of which pandas warns, are an error."""
+    while True:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            chunk = next(chunks, None)
+        if chunk is None:
+            return
+        yield chunk
+
+
+def _decodes(decoder: Any, data: bytes, final: bool) -> bool:
+    try:
+        decoder.decode(data, final)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _stated_gaps(metadata: Any, position: int | None) -> int | None:
+    """Return how many cells of a column are missing by the statistics of its row groups, None if these do not tell."""
+    if position is None:
+        return None
+    groups = [metadata.row_group(number).column(position).statistics for number in range(metadata.num_row_groups)]
+    if any(one is None or not one.has_null_count for one in groups):
+        return None
+    return sum(one.null_count for one in groups)

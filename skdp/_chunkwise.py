@@ -1,0 +1,218 @@
+"""Pipelines that learn from a table and release it chunk by chunk, and what keeps others from it."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+from sklearn.preprocessing import Binarizer
+
+from skdp import _frames
+from skdp._released import Account, Look
+from skdp._streaming import in_order
+from skdp.binning import IntervalBinner
+from skdp.cleaning import PIICleaner
+from skdp.gaussian import GaussianNoise
+from skdp.imputation import DistributionImputer
+from skdp.noise import LaplaceNoise, RandomizedResponse
+from skdp.pipeline import Pipeline
+from skdp.synthesis import FakerSynthesizer
+
+NOISE = (LaplaceNoise, GaussianNoise, RandomizedResponse)
+DRAWING = (*NOISE, DistributionImputer, FakerSynthesizer)
+
+
+def obstacle(pipeline: Pipeline, chunk: pd.DataFrame) -> str | None:
+    """Return why a pipeline has to see a table at once, None where chunks of it do.
+
+    A step works in chunks where it learns nothing from the values (ranges, noise with public bounds), or learns chunk
+    by chunk (it has `partial_fit`). What a step draws by a seed depends on where the table begins; and a step that
+    learns from what another drew would have to see the very draws that are released.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        Not fitted.
+    chunk : pandas.DataFrame
+        The first chunk of the table.
+
+    Returns
+    -------
+    reason : str or None
+        The end of a sentence about the table.
+    """
+    columns, drawn = set(chunk.columns), None
+    for _, step in pipeline.steps:
+        kind = type(step).__name__
+        if hasattr(step, "partial_fit"):
+            if drawn is not None:
+                return f"{kind} learns from what {drawn} drew"
+        elif not _learns_nothing(step, columns, chunk):
+            return f"{kind} learns from the whole table"
+        if isinstance(step, DRAWING):
+            if step.random_state is not None:
+                return f"{kind} draws by a seed"
+            drawn = drawn or kind
+        columns |= _made_by(step)
+    return None
+
+
+def _learns_nothing(step: Any, columns: set[str], chunk: pd.DataFrame) -> bool:
+    """Whether a step fitted to some rows of a table is what it is when fitted to all."""
+    if isinstance(step, PIICleaner):  # what M stands for in a gender column is told by all of it
+        return step.gender not in columns
+    if isinstance(step, LaplaceNoise | GaussianNoise):
+        numbers_only = all(pd.api.types.is_any_real_numeric_dtype(dtype) for dtype in chunk.dtypes)
+        return _has_bounds(step) and (_names_columns(step) or numbers_only)
+    if isinstance(step, RandomizedResponse):
+        return _names_columns(step) or not any(map(pd.api.types.is_object_dtype, chunk.dtypes))
+    if isinstance(step, FakerSynthesizer):
+        made = step.schema if isinstance(step.schema, dict) else {}
+        return step.count is None and not any(getattr(one, "unique", False) for one in made.values())
+    return isinstance(step, IntervalBinner | Binarizer)
+
+
+def _names_columns(step: Any) -> bool:
+    """Whether the parameters of a step with noise say which columns it takes."""
+    return step.columns is not None or any(isinstance(value, Mapping) for value in step.get_params(deep=False).values())
+
+
+def _has_bounds(step: Any) -> bool:
+    """Whether there are bounds for every column that a step with noise takes."""
+    if not isinstance(step.bounds, Mapping):
+        return step.bounds is not None
+    named = [] if step.columns is None else [step.columns] if isinstance(step.columns, str) else list(step.columns)
+    for value in step.get_params(deep=False).values():
+        named += list(value) if isinstance(value, Mapping) else []
+    return all(step.bounds.get(column) is not None for column in named)
+
+
+def _made_by(step: Any) -> set[str]:
+    if isinstance(step, PIICleaner) and step.gender_from is not None:
+        return {step.gender}
+    return set(step.schema or ()) if isinstance(step, FakerSynthesizer) else set()
+
+
+def learn(
+    pipeline: Pipeline, chunks: Iterable[pd.DataFrame], jobs: int, ledger: Any, between: Callable[[], None]
+) -> None:
+    """Fit the steps of a pipeline that has no `obstacle` to a table in chunks.
+
+    Each step that learns goes through the table once, as the steps before it release that. Those that learn at a price
+    charge the ledger. Noise does not: what is drawn of it here is never released, and nothing is learned from it.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        Its steps are fitted in place.
+    chunks : iterable of pandas.DataFrame
+        The table; gone through several times.
+    jobs : int
+        How many threads work.
+    ledger : PrivacyLedger or None
+        What to charge.
+    between : callable
+        Called between two chunks.
+    """
+    for _, step in pipeline.steps:
+        if ledger is not None and hasattr(step, "ledger") and not isinstance(step, NOISE):
+            step.set_params(ledger=ledger)
+    for position, (_, step) in enumerate(pipeline.steps):
+        front = Pipeline(pipeline.steps[:position])
+        parts = _released_by(front, chunks, jobs)
+        if hasattr(step, "partial_fit"):
+            for part in parts:
+                step.partial_fit(part)
+                between()
+        else:
+            step.fit(next(parts, None))
+            parts.close()
+
+
+def _released_by(front: Pipeline, chunks: Iterable[pd.DataFrame], jobs: int) -> Iterator[pd.DataFrame]:
+    """Yield the chunks as steps release them; those of which nothing is left only where nothing is of any."""
+    empty = None
+    for part in in_order(chunks, lambda chunk: front.release(chunk)[0], jobs):
+        if len(part):
+            yield part
+            empty = False
+        elif empty is None:
+            empty = part
+    if empty is not None and empty is not False:
+        yield empty
+
+
+def learned(pipeline: Pipeline) -> str:
+    """Return a digest of what the steps have learned."""
+    import joblib
+
+    facts = {
+        name: {key: value for key, value in vars(step).items() if key.endswith("_") and not key.startswith("_")}
+        for name, step in pipeline.steps
+    }
+    return joblib.hash(facts)
+
+
+def learns_at_random(pipeline: Pipeline) -> bool:
+    """Whether a step learns with noise, so that another run would learn something else."""
+    return any(
+        hasattr(step, "partial_fit") and not isinstance(step, NOISE) and getattr(step, "epsilon", None) is not None
+        for _, step in pipeline.steps
+    )
+
+
+def charge_once(pipeline: Pipeline, ledger: Any, rows: int, run: str) -> None:
+    """Charge the noise of a whole table, before any is drawn.
+
+    Each record is in one chunk, so its loss is that of one release, however many chunks there are (parallel
+    composition: McSherry, *Privacy integrated queries*, SIGMOD 2009). What stands in the ledger for this run is not
+    charged again: who goes on with a run draws noise only for what it did not commit.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        Fitted; its steps with noise have no ledger of their own.
+    ledger : PrivacyLedger or None
+        What to charge.
+    rows : int
+        Of the table.
+    run : str
+        The name of the run, which stands in the ledger.
+    """
+    if ledger is None:
+        return
+    charged = set(ledger.entries()["purpose"])
+    for name, step in pipeline.steps:
+        purpose = f"release {run}, {name}"
+        if isinstance(step, NOISE) and purpose not in charged:
+            ledger.charge(step.privacy_guarantee_, estimator=type(step).__name__, rows=rows, purpose=purpose)
+
+
+def released(
+    account: Account, chunks: Iterable[pd.DataFrame], jobs: int, done: Sequence[tuple[Path, list[str]]] = ()
+) -> Iterator[tuple[pa.Table | None, Look]]:
+    """Yield each chunk as the fitted steps release it, and what is to be told of it.
+
+    Parameters
+    ----------
+    account : Account
+        Of the release.
+    chunks : iterable of pandas.DataFrame
+        The table.
+    jobs : int
+        How many threads work.
+    done : sequence of tuple, default=()
+        The files of those chunks, the first ones, that were released by an earlier run, and which columns it changed.
+        They are not released again: in place of the table there is None.
+    """
+
+    def release(numbered: tuple[int, pd.DataFrame]) -> tuple[pa.Table | None, Look]:
+        number, before = numbered
+        if number < len(done):
+            path, changed = done[number]
+            return None, account.look_again(before, pd.read_parquet(path), changed)
+        after, keep = account.recipe.pipeline.release(before)
+        return pa.table(_frames.arrow_table(after)), account.look(before, after, keep)
+
+    return in_order(enumerate(chunks), release, jobs)
