@@ -1,0 +1,231 @@
+"""Releases chunk by chunk: the table and the ledger of a release at once."""
+
+import json
+import os
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from skdp import LaplaceNoise, OutlierDropper, PrivacyLedger, QuantileBinner
+from skdp._chunks import table_chunks
+from skdp._chunkwise import obstacle
+from skdp._folders import MANIFEST
+from skdp.cli import main
+from skdp.recipes import load, read
+
+ROWS, CHUNK = 1050, 200
+BINS = '[[steps]]\nuse = "IntervalBinner"\nedges = { Age = [30, 60] }\n'
+CLEAN = '[[steps]]\nuse = "PIICleaner"\nnames = ["Name"]\nidentifiers = ["Code"]\naddresses = ["Home"]\n'
+OUTLIERS = '[[steps]]\nuse = "OutlierDropper"\ncolumns = ["Debt"]\n'
+QUANTILES = '[[steps]]\nuse = "QuantileBinner"\ncolumns = ["Income"]\n'
+NOISE = '[[steps]]\nuse = "LaplaceNoise"\nepsilon = 0.5\nbounds = { Debt = [0, 9] }\n'
+ANONYMOUS = '[[steps]]\nuse = "KAnonymizer"\nk = 2\nquasi_identifiers = ["Age"]\n'
+
+
+@pytest.fixture(autouse=True)
+def learning_in_chunks(monkeypatch):
+    """Let two steps learn chunk by chunk: by keeping the chunks, where they have no way of their own."""
+    for kind in (OutlierDropper, QuantileBinner):
+
+        def partial_fit(step, X, y=None):
+            step._seen = pd.concat([getattr(step, "_seen", X[:0]), X])
+            return step.fit(step._seen)
+
+        monkeypatch.setattr(kind, "partial_fit", partial_fit, raising=False)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    rng = np.random.default_rng(0)
+    debt = rng.normal(4, 1, ROWS).round(3)
+    debt[::97] = 900
+    pd.DataFrame({
+        "Name": ["Mr. Tom Lee", "Dra. Ana Ruiz"] * (ROWS // 2), "Code": [f"{n:04}" for n in range(ROWS)],
+        "Home": ["1 Oak St, Ames, IA 50010", "PO Box 7\nAmes, IA 50010"] * (ROWS // 2),
+        "Age": rng.integers(0, 90, ROWS), "Debt": debt, "Income": rng.lognormal(3, 1, ROWS).round(2),
+        "Visits": [1] * (ROWS - 1) + [None],
+    }).to_csv(tmp_path / "people.csv", index=False)  # fmt: skip
+    return tmp_path
+
+
+def release(folder, recipe, *words, output="masked", chunk=CHUNK):
+    (folder / "recipe.toml").write_text(recipe)
+    paths = [str(folder / "people.csv"), "--recipe", str(folder / "recipe.toml"), "--output", str(folder / output)]
+    return main(["release", *paths, "--chunk-rows", str(chunk), *map(str, words)])
+
+
+def stops_after(monkeypatch, parts):
+    from skdp._folders import PartFolder
+
+    real = PartFolder.save
+
+    def save(folder):
+        real(folder)
+        if len(folder.parts) == parts and not folder.manifest["complete"]:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(PartFolder, "save", save)
+
+
+@pytest.mark.parametrize("recipe", [BINS, CLEAN + BINS, OUTLIERS + CLEAN + QUANTILES + BINS])
+@pytest.mark.parametrize("output", ["masked.csv", "masked.parquet", "masked"])
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_chunks_make_up_the_table_that_is_released_at_once(folder, capsys, recipe, output, jobs):
+    recipe = 'quasi_identifiers = ["Age", "Visits"]\n' + recipe
+    assert release(folder, recipe, "--jobs", jobs, output=output) == 0
+    said = capsys.readouterr()
+    assert release(folder, recipe, output=f"whole-{output}", chunk=10**6) == 0
+    at_once = capsys.readouterr()
+    kinds = {"dtype": str} if output.endswith("csv") else {}
+    read_table = pd.read_csv if output.endswith("csv") else pd.read_parquet
+    pd.testing.assert_frame_equal(read_table(folder / output, **kinds), read_table(folder / f"whole-{output}", **kinds))
+    assert said.out.splitlines()[:-1] == at_once.out.splitlines()[:-1]
+    assert said.err == ""
+
+
+def test_the_smallest_class_is_that_of_the_whole_table(folder, capsys):
+    from skdp.metrics import equivalence_classes
+
+    recipe = 'quasi_identifiers = ["Age", "Visits"]\n' + BINS
+    assert release(folder, recipe) == 0
+    before, after = pd.read_csv(folder / "people.csv"), pd.read_parquet(folder / "masked")
+    sizes = [equivalence_classes(table, ["Age", "Visits"]).sizes for table in (before, after)]
+    told = [f"{one.min():,} in {len(one):,} classes" for one in sizes]
+    assert f"  k: {told[0]} before, {told[1]} after\n" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("recipe", "reason"),
+    [
+        (BINS + ANONYMOUS, "KAnonymizer learns from the whole table"),
+        ('[[steps]]\nuse = "LaplaceNoise"\nsensitivity = { Debt = 1 }\n', "LaplaceNoise learns from the whole table"),
+        (NOISE + OUTLIERS, "OutlierDropper learns from what LaplaceNoise drew"),
+        (NOISE, None),
+        (OUTLIERS + QUANTILES + NOISE + BINS, None),
+    ],
+)  # fmt: skip
+def test_a_recipe_that_needs_the_whole_table_gets_it_and_says_so(folder, capsys, recipe, reason):
+    assert release(folder, recipe, output="masked.csv") == 0
+    note = capsys.readouterr().err
+    assert ("so all of it is in memory at once" in note) == (reason is not None)
+    assert reason is None or reason in note
+
+
+def test_seeded_noise_is_that_of_python(folder, capsys):
+    assert release(folder, NOISE, "--seed", 3, output="masked.parquet") == 0
+    assert "LaplaceNoise draws by a seed" in capsys.readouterr().err
+    made = load(folder / "recipe.toml", random_state=3).fit_transform(pd.read_csv(folder / "people.csv"))
+    assert pd.read_parquet(folder / "masked.parquet")["Debt"].tolist() == made["Debt"].tolist()
+
+
+def test_chunks_never_share_noise(folder):
+    """Noise of scale 18 on a grid of millionths: two chunks of 200 alike by chance is out of the question."""
+    (folder / "people.csv").write_text("Debt\n" + "4.5\n" * 1000)
+    assert release(folder, NOISE, output="masked.parquet") == 0
+    noised = pd.read_parquet(folder / "masked.parquet")["Debt"].to_numpy().reshape(5, 200)
+    assert len(np.unique(noised)) > 990
+    planted = LaplaceNoise(0.5, bounds={"Debt": (0, 9)}, random_state=1)
+    chunks = [planted.fit_transform(pd.DataFrame({"Debt": [4.5] * 200})) for _ in range(5)]
+    assert len(np.unique(pd.concat(chunks)["Debt"])) <= 200
+
+
+def test_a_release_in_chunks_is_charged_once(folder):
+    assert release(folder, CLEAN + NOISE, "--ledger", folder / "budget.db") == 0
+    entries = PrivacyLedger(folder / "budget.db").entries()
+    assert entries["epsilon"].tolist() == [0.5]
+    assert entries["rows"].tolist() == [ROWS]
+    assert release(folder, CLEAN + NOISE, "--ledger", folder / "budget.db", output="again") == 0
+    assert PrivacyLedger(folder / "budget.db").spent == 1
+
+
+def test_a_cap_is_kept_before_any_noise_is_drawn(folder, capsys):
+    PrivacyLedger(folder / "budget.db", epsilon=0.4)
+    for output in ("masked", "masked.csv"):
+        assert release(folder, NOISE, "--ledger", folder / "budget.db", output=output) == 2
+        assert "of which 0.4 of the cap 0.4 is left" in capsys.readouterr().err
+        assert not list(folder.glob("*masked*"))
+
+
+def test_an_interrupted_release_keeps_its_noise_and_its_charge(folder, capsys, monkeypatch):
+    words = ["--ledger", folder / "budget.db"]
+    recipe = 'quasi_identifiers = ["Age"]\n' + CLEAN + NOISE
+    with monkeypatch.context() as patch:
+        stops_after(patch, 3)
+        assert release(folder, recipe, *words) == 130
+    assert "records are kept; go on with --resume" in capsys.readouterr().err
+    unfinished = folder / ".masked.unfinished"
+    kept = {path.name: path.read_bytes() for path in unfinished.glob("part-*")}
+    assert len(kept) == 3
+    drawn = []
+    real = LaplaceNoise._released
+    monkeypatch.setattr(LaplaceNoise, "_released", lambda *given: drawn.append(len(given[1])) or real(*given))
+    assert release(folder, recipe, *words, "--resume") == 0
+    assert sum(drawn) <= ROWS - 3 * CHUNK, "what is committed is not noised again"
+    masked = folder / "masked"
+    assert kept == {name: (masked / name).read_bytes() for name in kept}
+    assert PrivacyLedger(folder / "budget.db").spent == 0.5
+    said = capsys.readouterr().out
+    assert len(pd.read_parquet(masked)) == ROWS // 2
+    assert f"records: {ROWS:,} in, {ROWS // 2:,} out" in said and "changed (2): Name, Debt" in said
+    manifest = json.loads((masked / MANIFEST).read_text())
+    assert "seed" not in manifest and "learned" not in manifest
+
+
+def test_another_ledger_is_charged_when_a_run_goes_on(folder, monkeypatch):
+    with monkeypatch.context() as patch:
+        stops_after(patch, 3)
+        release(folder, NOISE)
+    assert release(folder, NOISE, "--resume", "--ledger", folder / "budget.db") == 0
+    assert PrivacyLedger(folder / "budget.db").spent == 0.5
+
+
+def test_a_charge_without_a_part_is_never_taken_back(folder, monkeypatch):
+    words = ["--ledger", folder / "budget.db"]
+    with monkeypatch.context() as patch:
+        patch.setattr("skdp._chunkwise.released", lambda *given: (_ for _ in ()).throw(MemoryError))
+        assert release(folder, NOISE, *words) == 2
+    assert not (folder / ".masked.unfinished").exists()
+    assert release(folder, NOISE, *words) == 0
+    assert PrivacyLedger(folder / "budget.db").spent == 1
+
+
+def test_what_was_learned_otherwise_does_not_go_on(folder, capsys, monkeypatch):
+    with monkeypatch.context() as patch:
+        stops_after(patch, 3)
+        release(folder, OUTLIERS)
+    monkeypatch.setattr("skdp._chunkwise.learned", lambda pipeline: "something else")
+    assert release(folder, OUTLIERS, "--resume") == 2
+    assert "have learned something else" in capsys.readouterr().err
+    assert (folder / ".masked.unfinished").exists()
+
+
+def test_another_table_or_recipe_does_not_go_on(folder, capsys, monkeypatch):
+    with monkeypatch.context() as patch:
+        stops_after(patch, 3)
+        release(folder, NOISE)
+    assert release(folder, NOISE + BINS, "--resume") == 2
+    assert "another recipe" in capsys.readouterr().err
+    with open(folder / "people.csv", "a") as file:
+        file.write("x\n")
+    assert release(folder, NOISE, "--resume") == 2
+    assert "another table" in capsys.readouterr().err
+
+
+def test_a_gender_column_needs_the_whole_table(folder):
+    (folder / "recipe.toml").write_text(CLEAN)
+    pipeline = read(folder / "recipe.toml").pipeline
+    chunk = next(iter(table_chunks(folder / "people.csv", 5)))
+    assert obstacle(pipeline, chunk) is None
+    assert "PIICleaner learns" in obstacle(pipeline, chunk.assign(gender="M"))
+
+
+def test_release_of_a_fitted_pipeline_is_what_fit_release_gave(folder):
+    (folder / "recipe.toml").write_text(OUTLIERS + CLEAN + QUANTILES)
+    pipeline, table = load(folder / "recipe.toml"), pd.read_csv(folder / "people.csv", dtype={"Code": str})
+    whole, keep = pipeline.fit_release(table)
+    released, kept = pipeline.release(table)
+    pd.testing.assert_frame_equal(released, whole)
+    assert (kept == keep).all() and not keep.all()
+    with pytest.raises(ValueError, match=os.path.basename(folder / "recipe.toml")):
+        pipeline.release(table.drop(columns="Debt"))
