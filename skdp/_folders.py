@@ -12,6 +12,7 @@ import shutil
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -65,12 +66,18 @@ class PartFolder:
         self.manifest = manifest
         self.complete = manifest["complete"]
         self.at_once = False
-        self.schema = self._schema()
 
     @property
     def parts(self) -> list[dict]:
         """The parts that are written."""
         return self.manifest["parts"]
+
+    @cached_property
+    def schema(self) -> pa.Schema | None:
+        """The columns and their types."""
+        from pyarrow import parquet
+
+        return parquet.read_schema(self.folder / self.parts[0]["file"]) if self.parts else None
 
     @property
     def rows(self) -> int:
@@ -130,11 +137,6 @@ class PartFolder:
         except OSError as error:
             raise OSError(error.errno, error.strerror, str(self.path)) from error
         _sync(target.parent)
-
-    def _schema(self) -> pa.Schema | None:
-        from pyarrow import parquet
-
-        return parquet.read_schema(self.folder / self.parts[0]["file"]) if self.parts else None
 
     def _sweep(self) -> None:
         """Delete what is not in the manifest."""

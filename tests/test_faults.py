@@ -1,0 +1,341 @@
+"""Killed processes, full disks, vanished folders, broken files, two runs at once: nothing half done is left to be read.
+
+Each time the output is absent, as it was, or complete; temporary files are for the owner alone; what is read is
+untouched; the exit status is not 0 and the message is one line.
+"""
+
+import hashlib
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from skdp import PrivacyLedger
+from skdp._files import TableWriter
+from skdp._folders import MANIFEST
+from skdp.cli import main
+
+RECIPE = """
+[[steps]]
+use = "IntervalBinner"
+edges = { Age = [30, 60] }
+
+[[steps]]
+use = "LaplaceNoise"
+epsilon = 0.5
+bounds = { Debt = [0, 9], Income = [0, 99] }
+"""
+COMMANDS = ["synthesize", "release"]
+OUTPUTS = ["out", "out.csv", "out.parquet"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "request.csv").write_text("Country,Year,Records\nRUSSIA,2016,1200\nMEXICO,2020,800\n")
+    (tmp_path / "mask.toml").write_text(RECIPE)
+    write_people(tmp_path, 2000)
+    return tmp_path
+
+
+def write_people(folder, rows):
+    rng = np.random.default_rng(0)
+    pd.DataFrame({
+        "Age": rng.integers(0, 90, rows), "Debt": rng.normal(4, 1, rows), "Income": rng.lognormal(3, 1, rows),
+    }).to_parquet(folder / "people.parquet")  # fmt: skip
+
+
+def words(folder, command, output, *more):
+    source = "request.csv" if command == "synthesize" else "people.parquet"
+    recipe = [] if command == "synthesize" else ["--recipe", str(folder / "mask.toml")]
+    return [command, str(folder / source), *recipe, "--output", str(folder / output), *map(str, more)]
+
+
+def start(folder, command, output, *more, **options):
+    line = [sys.executable, "-m", "skdp", *words(folder, command, output, *more)]
+    return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+
+def digests(folder):
+    names = ("request.csv", "people.parquet", "mask.toml")
+    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
+
+
+def check_private(folder):
+    """Raise unless whatever a command wrote is for its owner alone."""
+    for path in [*folder.rglob("part-*"), *folder.rglob("*.part"), *folder.rglob(MANIFEST), *folder.glob("out.*")]:
+        try:
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600, path.name
+        except FileNotFoundError:
+            continue  # renamed just now
+    for path in [*folder.glob("out"), *folder.glob(".out.unfinished")]:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o700
+
+
+def check_whole(path, rows):
+    """Raise unless an output is absent or complete."""
+    if not path.exists():
+        return False
+    if path.is_dir():
+        manifest = json.loads((path / MANIFEST).read_text())
+        assert manifest["complete"] and manifest["rows"] == rows
+        assert "seed" not in manifest
+        assert sorted(one.name for one in path.iterdir()) == sorted([MANIFEST, *(p["file"] for p in manifest["parts"])])
+    table = pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
+    assert len(table) == rows
+    return True
+
+
+def fails(capsys, folder, command, output, *more):
+    """Run in this process; expect status 2 and one line, and the sources as they were; return the line."""
+    before = digests(folder)
+    assert main(words(folder, command, output, *more)) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("skdp: ") and captured.err.count("\n") == 1, captured.err
+    assert digests(folder) == before
+    return captured.err
+
+
+# Killed
+
+
+def kill_often(folder, command, output, rows, kills, seed, latest=3.0):
+    """Kill a command at random moments, going on with it each time; return how often it was killed in mid-work."""
+    rng, before, chance = random.Random(seed), digests(folder), 0
+    ledger = folder / "budget.db"
+    more = ["--chunk-rows", 65_536, *(["--ledger", ledger] if command == "release" else ["--seed", 7])]
+    resume = [] if "." in output else ["--resume"]
+    committed: dict[str, bytes] = {}
+    for _ in range(kills):
+        process = start(folder, command, output, *more, *resume)
+        time.sleep(rng.uniform(0.7, latest))
+        process.kill()
+        process.communicate()
+        assert digests(folder) == before
+        check_private(folder)
+        parts = {path.name: path.read_bytes() for path in folder.glob(".out.unfinished/part-*")}
+        entered = _entered(folder / ".out.unfinished")
+        if check_whole(folder / output, rows):
+            parts, entered = {path.name: path.read_bytes() for path in folder.glob("out/part-*")}, set()
+        chance += process.returncode == -signal.SIGKILL
+        assert all(parts[name] == data for name, data in committed.items()), "what is committed stays"
+        committed = {name: parts[name] for name in entered}
+        if parts and command == "release":
+            assert PrivacyLedger(ledger).spent >= 1, "what is released is charged"
+        if (folder / output).exists():
+            shutil.rmtree(folder / output) if (folder / output).is_dir() else (folder / output).unlink()
+            committed = {}
+    process = start(folder, command, output, *more, *resume)
+    said, errors = process.communicate(timeout=120)
+    assert (process.returncode, errors) == (0, "")
+    assert check_whole(folder / output, rows)
+    assert not list(folder.rglob("*.part")) and not (folder / ".out.unfinished").exists()
+    return chance
+
+
+def _entered(unfinished):
+    if not (unfinished / MANIFEST).exists():
+        return set()
+    return {part["file"] for part in json.loads((unfinished / MANIFEST).read_text())["parts"]}
+
+
+def _larger(folder, command, share=1):
+    rows = 600_000 // share
+    (folder / "request.csv").write_text(f"Country,Year,Records\nRUSSIA,2016,{rows // 2}\nMEXICO,2020,{rows // 2}\n")
+    if command == "release":
+        rows = 4_000_000 // share
+        write_people(folder, rows)
+    return rows
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_two_kills_of_a_folder(folder, command):
+    rows = _larger(folder, command, share=4)
+    kill_often(folder, command, "out", rows, 2, seed=1, latest=1.6)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("output", "kills"), [("out", 25), ("out.parquet", 10), ("out.csv", 5)])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_forty_kills_of_each_command(folder, command, output, kills):
+    rows = _larger(folder, command)
+    assert kill_often(folder, command, output, rows, kills, seed=2) > kills // 4
+
+
+@pytest.mark.long
+def test_a_table_after_ten_kills_is_that_of_an_uninterrupted_run(folder):
+    rows = _larger(folder, "synthesize")
+    for number in range(10):
+        process = start(folder, "synthesize", "out", "--chunk-rows", 50_000, "--resume")
+        time.sleep(random.Random(number).uniform(1.0, 1.8))
+        process.kill()
+        process.communicate()
+        unfinished = folder / ".out.unfinished" / MANIFEST
+        if not unfinished.exists():
+            continue
+        seed = json.loads(unfinished.read_text()).get("seed")
+    assert main(words(folder, "synthesize", "out", "--chunk-rows", 50_000, "--resume")) == 0
+    assert main(words(folder, "synthesize", "whole.parquet", "--seed", seed)) == 0
+    pd.testing.assert_frame_equal(pd.read_parquet(folder / "out"), pd.read_parquet(folder / "whole.parquet"))
+    assert len(pd.read_parquet(folder / "out", columns=["gender"])) == rows
+
+
+# Full
+
+
+def _at_most(size):
+    def limit():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+    return limit
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_disk_that_is_full_from_the_first_part(folder, command, output):
+    before = sorted(folder.iterdir()), digests(folder)
+    process = start(folder, command, output, "--chunk-rows", 500, preexec_fn=_at_most(2_000))
+    said, errors = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert said == "" and errors.startswith("skdp: ") and errors.count("\n") == 1, errors
+    assert (sorted(folder.iterdir()), digests(folder)) == before
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_disk_that_fills_up_keeps_the_parts_that_are_whole(folder, capsys, monkeypatch, command):
+    _fails_at(monkeypatch, 3, OSError(28, "No space left on device"))
+    line = fails(capsys, folder, command, "out", "--chunk-rows", 500)
+    assert "No space left on device; " in line and "records are kept; go on with --resume" in line
+    assert not list(folder.rglob("*.part"))
+    monkeypatch.undo()
+    assert main(words(folder, command, "out", "--chunk-rows", 500, "--resume")) == 0
+    assert check_whole(folder / "out", 2000)
+
+
+@pytest.mark.parametrize("output", OUTPUTS[1:])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_device_that_is_full(folder, capsys, command, output):
+    (folder / output).symlink_to("/dev/full")
+    assert "No space left" in fails(capsys, folder, command, output)
+
+
+def _fails_at(monkeypatch, number, error):
+    """Have the writing of a piece fail by an error, or by what a function does."""
+    real, calls = TableWriter.write, []
+
+    def write(writer, table):
+        calls.append(1)
+        if len(calls) == number:
+            if not callable(error):
+                raise error
+            error()
+        return real(writer, table)
+
+    monkeypatch.setattr(TableWriter, "write", write)
+
+
+# Vanished
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("number", [1, 3])
+def test_an_output_folder_that_vanishes(folder, capsys, monkeypatch, command, output, number):
+    (folder / "there").mkdir()
+    _fails_at(monkeypatch, number, lambda: shutil.rmtree(folder / "there"))
+    line = fails(capsys, folder, command, f"there/{output}", "--chunk-rows", 500)
+    assert "No such file or directory" in line
+    assert not (folder / "there").exists()
+
+
+# Broken
+
+
+@pytest.mark.parametrize("share", [0, 0.3, 0.7, 0.99])
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_a_parquet_file_that_is_cut_short(folder, capsys, output, share):
+    data = (folder / "people.parquet").read_bytes()
+    (folder / "people.parquet").write_bytes(data[: int(share * len(data))])
+    assert "people.parquet' is broken or no parquet file" in fails(capsys, folder, "release", output)
+    assert sorted(path.name for path in folder.iterdir()) == ["mask.toml", "people.parquet", "request.csv"]
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+def test_a_parquet_file_with_a_hole(folder, capsys, output):
+    """Its footer is whole: the fault is met by whoever reads the pages."""
+    data = bytearray((folder / "people.parquet").read_bytes())
+    data[100:8000] = bytes(7900)
+    (folder / "people.parquet").write_bytes(data)
+    assert "people.parquet' is broken" in fails(capsys, folder, "release", output, "--chunk-rows", 500)
+    assert not list(folder.glob("*out*"))
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_part_that_is_cut_short_is_not_gone_on_with(folder, capsys, monkeypatch, command):
+    _fails_at(monkeypatch, 3, OSError(28, "No space left on device"))
+    fails(capsys, folder, command, "out", "--chunk-rows", 500)
+    monkeypatch.undo()
+    path = folder / ".out.unfinished" / "part-00000.parquet"
+    path.write_bytes(path.read_bytes()[:-100])
+    line = fails(capsys, folder, command, "out", "--chunk-rows", 500, "--resume")
+    assert "is not what was written" in line
+    assert not (folder / "out").exists()
+
+
+# Two at once
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_second_of_two_runs_is_turned_away(folder, capsys, monkeypatch, command, output):
+    seen = []
+
+    def second():
+        seen.append(start(folder, command, output, "--resume" if output == "out" else "--raw-cells"))
+        said, errors = seen[0].communicate(timeout=60)
+        assert said == "" and errors.startswith("skdp: Another run is writing the output") and errors.count("\n") == 1
+
+    _fails_at(monkeypatch, 2, second)
+    assert main(words(folder, command, output, "--chunk-rows", 500)) == 0
+    assert seen[0].returncode == 2
+    assert check_whole(folder / output, 2000)
+    assert not list(folder.rglob("*.part"))
+
+
+def test_what_a_killed_run_left_is_written_over_by_the_next(folder):
+    left = folder / ".out.csv.skdp.part"
+    left.write_text("half of a table " * 100_000)
+    left.chmod(0o644)
+    assert main(words(folder, "synthesize", "out.csv")) == 0
+    assert check_whole(folder / "out.csv", 2000)
+    assert stat.S_IMODE((folder / "out.csv").stat().st_mode) == 0o600
+    assert not left.exists()
+
+
+def test_a_link_in_the_place_of_a_temporary_file_is_not_followed(folder, capsys):
+    (folder / "precious").write_text("precious")
+    (folder / ".out.csv.skdp.part").symlink_to(folder / "precious")
+    fails(capsys, folder, "synthesize", "out.csv")
+    assert (folder / "precious").read_text() == "precious"
+    (folder / ".out.unfinished").symlink_to(folder)
+    fails(capsys, folder, "synthesize", "out")
+    assert Path(folder / "people.parquet").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_may_not_be_written(folder, capsys):
+    (folder / "locked").mkdir(mode=0o500)
+    for output in OUTPUTS:
+        assert "Permission denied" in fails(capsys, folder, "synthesize", f"locked/{output}")
