@@ -206,7 +206,8 @@ class ParquetChunks:
 
         with open(self.path, "rb") as handle:
             try:
-                with parquet.ParquetFile(handle) as file:
+                # left to itself, Arrow reads all of the file ahead
+                with parquet.ParquetFile(handle, pre_buffer=False, buffer_size=READ_BYTES) as file:
                     yield file
             except (pa.ArrowException, OSError) as error:
                 raise broken(self.path, ".parquet") from error

@@ -21,6 +21,7 @@ import pyarrow as pa
 from skdp._files import ENDINGS, TableWriter, locked
 
 MANIFEST = "_manifest.json"  # readers of Parquet folders pass over names with an underscore
+LEARNED = "_learned"
 FORMAT = 1
 
 
@@ -48,8 +49,8 @@ class PartFolder:
     Attributes
     ----------
     manifest : dict
-        What is kept of the run: ``format``, ``run`` (its name), ``made_with``, ``parts``, ``complete``, and what `keep`
-        was given. No value of the table, and no seed of noise.
+        What is kept of the run: ``format``, ``run`` (its name), ``made_with``, ``parts``, ``complete``, until then the
+        digest of what was ``learned``, and what `keep` was given. No value of the table, and no seed of noise.
     parts : list of dict
         The parts that are written, in order: ``file``, ``rows``, ``bytes``, ``sha256``, and what `write` was told.
     schema : pyarrow.Schema or None
@@ -116,21 +117,38 @@ class PartFolder:
 
     def save(self) -> None:
         """Put the manifest in the place of the one before."""
-        temporary = self.folder / f".{MANIFEST}.part"
         kept = {name: value for name, value in self.manifest.items() if value is not None}
+        self._replace(MANIFEST, json.dumps(kept, indent=1, ensure_ascii=False).encode())
+
+    def _replace(self, name: str, data: bytes) -> None:
+        temporary = self.folder / f".{name}.part"
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(kept, file, indent=1, ensure_ascii=False)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
             file.flush()
             os.fsync(handle)
-        os.replace(temporary, self.folder / MANIFEST)
+        os.replace(temporary, self.folder / name)
         _sync(self.folder)
 
-    def finish(self, secrets: tuple[str, ...] = ()) -> None:
-        """Enter that the folder is complete, forget what is named in `secrets`, and give the folder its name."""
-        self.manifest |= {"complete": True, "rows": self.rows}
-        self.manifest |= dict.fromkeys(secrets)
+    def keep_learned(self, data: bytes) -> None:
+        """Keep what steps have learned until the folder is complete."""
+        self._replace(LEARNED, data)
+        self.keep("learned", {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()})
+
+    def learned(self) -> bytes | None:
+        """Return what steps have learned, None if nothing is kept."""
+        if "learned" not in self.manifest:
+            return None
+        data = (self.folder / LEARNED).read_bytes() if (self.folder / LEARNED).is_file() else b""
+        if hashlib.sha256(data).hexdigest() != self.manifest["learned"].get("sha256"):
+            raise self._changed(LEARNED)
+        return data
+
+    def finish(self) -> None:
+        """Enter that the folder is complete, forget the seed and what was learned, and give the folder its name."""
+        self.manifest |= {"complete": True, "rows": self.rows, "seed": None, "learned": None}
         self.save()
+        (self.folder / LEARNED).unlink(missing_ok=True)
         target = _target(self.path)
         try:
             os.rename(self.folder, target)
@@ -140,7 +158,9 @@ class PartFolder:
 
     def _sweep(self) -> None:
         """Delete what is not in the manifest."""
-        known = {MANIFEST, *(part["file"] for part in self.parts)}
+        known = {MANIFEST, *(part["file"] for part in self.parts)} | (
+            {LEARNED} & {f"_{name}" for name in self.manifest}
+        )
         for path in self.folder.iterdir():
             if path.name not in known:
                 shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
@@ -149,10 +169,13 @@ class PartFolder:
         for part in self.parts:
             path = self.folder / part["file"]
             if not path.is_file() or digest(path) != {name: part[name] for name in ("bytes", "sha256")}:
-                raise ValueError(
-                    f"The file {part['file']!r} of {str(self.path)!r} is not what was written; delete the folder "
-                    f"{str(self.folder)!r} and start anew."
-                )
+                raise self._changed(part["file"])
+
+    def _changed(self, name: str) -> ValueError:
+        return ValueError(
+            f"The file {name!r} of {str(self.path)!r} is not what was written; delete the folder {str(self.folder)!r} "
+            "and start anew."
+        )
 
 
 class Part:
@@ -213,6 +236,8 @@ def making(path: str | Path, made_with: Mapping[str, Any], *, resume: bool = Fal
     try:
         _check_free(target, path, resume)  # again: a run may have ended just now
         one = _opened(path, folder, dict(made_with), resume)
+        if one.complete:  # killed before it could give the folder its name
+            one.finish()
         try:
             yield one
         except BaseException:
@@ -241,7 +266,6 @@ def _opened(path: str | Path, folder: Path, made_with: dict, resume: bool) -> Pa
     _check_made_alike(one, made_with)
     one._check_parts()
     one._sweep()
-    one.complete = False  # if all is written, the name is still to be given
     return one
 
 

@@ -126,7 +126,7 @@ def _synthesize_folder(options: argparse.Namespace, pipeline, request, in_chunks
             table = _arrow(pipeline.fit_transform(request))
             total, pieces = len(table), iter([table])
         _write_folder(options, folder, pieces, total)
-        folder.finish(("seed",))
+        folder.finish()
         return folder.rows
 
 
@@ -244,18 +244,20 @@ def _release_folder(options: argparse.Namespace, recipe) -> list[str] | None:
         if folder.complete:
             return _say(f"{options.output} is complete already: {folder.rows:,} records")
         chunks = _chunks_to_release(options, recipe)
-        folder.at_once = chunks is None or _chunkwise.learns_at_random(recipe.pipeline)
+        folder.at_once = chunks is None
         if chunks is None:
             released, lines = _released_at_once(options, recipe)
             _write_folder(options, folder, iter([_arrow(released)]), len(released))
         else:
-            _chunkwise.learn(recipe.pipeline, chunks, options.jobs, options.ledger, _stop_if_interrupted)
-            _keep_learned(options, folder, _chunkwise.learned(recipe.pipeline))
+            before = folder.learned()
+            _chunkwise.learn(recipe.pipeline, chunks, options.jobs, options.ledger, _stop_if_interrupted, before)
+            if before is None:
+                folder.keep_learned(_chunkwise.dumped(recipe.pipeline))
             _chunkwise.charge_once(recipe.pipeline, options.ledger, chunks.total, folder.manifest["run"])
             account = Account(recipe)
             _release_parts(options, folder, account, chunks)
             lines = list(account.lines())
-        folder.finish(("learned",))
+        folder.finish()
     return lines
 
 
@@ -274,16 +276,6 @@ def _release_parts(options: argparse.Namespace, folder, account, chunks) -> None
                     part.write(table)
             update(look.rows[0])
             _stop_if_interrupted()
-
-
-def _keep_learned(options: argparse.Namespace, folder, digest: str) -> None:
-    """Keep what the steps have learned in mind; raise where the run before had learned something else."""
-    if folder.parts and folder.manifest.get("learned") != digest:
-        raise ValueError(
-            f"The steps have learned something else than when {options.output!r} was begun, so the parts would not "
-            "fit together; take another output."
-        )
-    folder.keep("learned", digest)
 
 
 def _chunks_to_release(options: argparse.Namespace, recipe):

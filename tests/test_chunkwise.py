@@ -1,7 +1,10 @@
 """Releases chunk by chunk: the table and the ledger of a release at once."""
 
+import hashlib
 import json
 import os
+import pickle
+import stat
 
 import numpy as np
 import pandas as pd
@@ -10,7 +13,7 @@ import pytest
 from skdp import LaplaceNoise, OutlierDropper, PrivacyLedger, QuantileBinner
 from skdp._chunks import table_chunks
 from skdp._chunkwise import obstacle
-from skdp._folders import MANIFEST
+from skdp._folders import LEARNED, MANIFEST
 from skdp.cli import main
 from skdp.recipes import load, read
 
@@ -26,13 +29,15 @@ ANONYMOUS = '[[steps]]\nuse = "KAnonymizer"\nk = 2\nquasi_identifiers = ["Age"]\
 @pytest.fixture(autouse=True)
 def learning_in_chunks(monkeypatch):
     """Let two steps learn chunk by chunk: by keeping the chunks, where they have no way of their own."""
+    seen = {}
+
+    def partial_fit(step, X, y=None):
+        seen[id(step)] = pd.concat([seen.get(id(step), X[:0]), X])
+        return step.fit(seen[id(step)])
+
     for kind in (OutlierDropper, QuantileBinner):
-
-        def partial_fit(step, X, y=None):
-            step._seen = pd.concat([getattr(step, "_seen", X[:0]), X])
-            return step.fit(step._seen)
-
-        monkeypatch.setattr(kind, "partial_fit", partial_fit, raising=False)
+        if not hasattr(kind, "partial_fit"):
+            monkeypatch.setattr(kind, "partial_fit", partial_fit, raising=False)
 
 
 @pytest.fixture
@@ -190,14 +195,43 @@ def test_a_charge_without_a_part_is_never_taken_back(folder, monkeypatch):
     assert PrivacyLedger(folder / "budget.db").spent == 1
 
 
-def test_what_was_learned_otherwise_does_not_go_on(folder, capsys, monkeypatch):
+def test_nothing_is_learned_or_charged_twice(folder, monkeypatch):
+    """The noisy edges of another run would be others: what was learned is kept until the table is complete."""
+    recipe = QUANTILES + "epsilon = 1\nbounds = { Income = [0, 200] }\n" + OUTLIERS + NOISE
+    words = ["--ledger", folder / "budget.db"]
+    with monkeypatch.context() as patch:
+        stops_after(patch, 3)
+        assert release(folder, recipe, *words) == 130
+    kept = folder / ".masked.unfinished" / LEARNED
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    entries = len(PrivacyLedger(folder / "budget.db").entries())
+
+    def never(*given, **named):
+        raise AssertionError("learned again")
+
+    monkeypatch.setattr(QuantileBinner, "partial_fit", never)
+    monkeypatch.setattr(OutlierDropper, "partial_fit", never)
+    assert release(folder, recipe, *words, "--resume") == 0
+    assert not list(folder.rglob(LEARNED))
+    assert len(PrivacyLedger(folder / "budget.db").entries()) == entries
+    binned = [set(pd.read_parquet(path)["Income"].astype(str)) for path in sorted((folder / "masked").glob("part-*"))]
+    assert len(set.union(*binned)) == 5
+
+
+@pytest.mark.parametrize("payload", [b"", b"no pickle", pickle.dumps(print), pickle.dumps(os.system)])
+def test_what_was_learned_is_data_and_never_code(folder, capsys, monkeypatch, payload):
     with monkeypatch.context() as patch:
         stops_after(patch, 3)
         release(folder, OUTLIERS)
-    monkeypatch.setattr("skdp._chunkwise.learned", lambda pipeline: "something else")
+    unfinished = folder / ".masked.unfinished"
+    (unfinished / LEARNED).write_bytes(payload)
     assert release(folder, OUTLIERS, "--resume") == 2
-    assert "have learned something else" in capsys.readouterr().err
-    assert (folder / ".masked.unfinished").exists()
+    assert "'_learned' of" in capsys.readouterr().err
+    manifest = json.loads((unfinished / MANIFEST).read_text())
+    manifest["learned"] = {"bytes": len(payload), "sha256": hashlib.sha256(payload).hexdigest()}
+    (unfinished / MANIFEST).write_text(json.dumps(manifest))
+    assert release(folder, OUTLIERS, "--resume") == 2
+    assert "cannot be read again" in capsys.readouterr().err
 
 
 def test_another_table_or_recipe_does_not_go_on(folder, capsys, monkeypatch):
