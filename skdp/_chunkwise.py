@@ -4,29 +4,34 @@ import io
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+from sklearn.compose import ColumnTransformer
 from sklearn.preprocessing import Binarizer
 
 from skdp import _frames
 from skdp._released import Account, Look
 from skdp._streaming import in_order
-from skdp.binning import IntervalBinner
+from skdp.binning import IntervalBinner, QuantileBinner
 from skdp.cleaning import PIICleaner
 from skdp.gaussian import GaussianNoise
 from skdp.imputation import DistributionImputer
 from skdp.noise import LaplaceNoise, RandomizedResponse
+from skdp.outliers import OutlierDropper
 from skdp.pipeline import Pipeline
 from skdp.synthesis import FakerSynthesizer
 
 NOISE = (LaplaceNoise, GaussianNoise, RandomizedResponse)
+SKETCHING = (QuantileBinner, OutlierDropper)
+EXACT_ROWS = 1 << 20  # more numbers of a column are learned from by a sketch
 DRAWING = (*NOISE, DistributionImputer, FakerSynthesizer)
 
 
-def obstacle(pipeline: Pipeline, chunk: pd.DataFrame) -> str | None:
+def obstacle(pipeline: Pipeline, chunk: pd.DataFrame, rows: int = 0) -> str | None:
     """Return why a pipeline has to see a table at once, None where chunks of it do.
 
     A step works in chunks where it learns nothing from the values (ranges, noise with public bounds), or learns chunk
@@ -39,18 +44,22 @@ def obstacle(pipeline: Pipeline, chunk: pd.DataFrame) -> str | None:
         Not fitted.
     chunk : pandas.DataFrame
         The first chunk of the table.
+    rows : int, default=0
+        How many rows the table has.
 
     Returns
     -------
     reason : str or None
-        The end of a sentence about the table.
+        A sentence.
     """
     columns, drawn = set(chunk.columns), None
     for _, step in pipeline.steps:
-        kind = type(step).__name__
+        kind = _kind(step)
         if hasattr(step, "partial_fit"):
             if drawn is not None:
                 return f"{kind} learns from what {drawn} drew"
+            if isinstance(step, SKETCHING) and rows > EXACT_ROWS and not find_spec("datasketches"):
+                return f'{kind} learns from more than {EXACT_ROWS:,} records in chunks only with "skdp[scale]"'
         elif not _learns_nothing(step, columns, chunk):
             return f"{kind} learns from the whole table"
         if isinstance(step, DRAWING):
@@ -59,6 +68,11 @@ def obstacle(pipeline: Pipeline, chunk: pd.DataFrame) -> str | None:
             drawn = drawn or kind
         columns |= _made_by(step)
     return None
+
+
+def _kind(step: Any) -> str:
+    """Return the name by which a recipe uses a step."""
+    return type(step.transformers[0][1] if isinstance(step, ColumnTransformer) else step).__name__
 
 
 def _learns_nothing(step: Any, columns: set[str], chunk: pd.DataFrame) -> bool:
@@ -164,14 +178,19 @@ def _released_by(front: Pipeline, chunks: Iterable[pd.DataFrame], jobs: int) -> 
         yield empty
 
 
-def dumped(pipeline: Pipeline) -> bytes:
-    """Return what the steps of a fitted pipeline have learned chunk by chunk, for `learn` to be given."""
+def dumped(pipeline: Pipeline) -> bytes | None:
+    """Return what steps have learned chunk by chunk, for `learn` of another run; None if it could not be read."""
     learned = {}
     for name, step in pipeline.steps:
         if hasattr(step, "partial_fit"):
             parameters = step.get_params(deep=False)
             learned[name] = {key: value for key, value in vars(step).items() if key not in parameters}
-    return pickle.dumps(learned, protocol=4)
+    data = pickle.dumps(learned, protocol=4)
+    try:
+        _loaded(data)
+    except ValueError:
+        return None
+    return data
 
 
 class _Loader(pickle.Unpickler):
@@ -180,7 +199,8 @@ class _Loader(pickle.Unpickler):
     _known = {
         ("fractions", "Fraction"), ("builtins", "set"), ("builtins", "frozenset"), ("numpy", "ndarray"),
         ("numpy", "dtype"), ("numpy._core.multiarray", "_reconstruct"), ("numpy._core.multiarray", "scalar"),
-        ("numpy.core.multiarray", "_reconstruct"), ("numpy.core.multiarray", "scalar"),
+        ("numpy.core.multiarray", "_reconstruct"), ("numpy.core.multiarray", "scalar"), ("builtins", "bytearray"),
+        ("pyarrow.lib", "_restore_array"), ("pyarrow.lib", "py_buffer"), ("pyarrow.lib", "type_for_alias"),
     }  # fmt: skip
 
     def find_class(self, module: str, name: str) -> Any:

@@ -252,7 +252,9 @@ def _release_folder(options: argparse.Namespace, recipe) -> list[str] | None:
             before = folder.learned()
             _chunkwise.learn(recipe.pipeline, chunks, options.jobs, options.ledger, _stop_if_interrupted, before)
             if before is None:
-                folder.keep_learned(_chunkwise.dumped(recipe.pipeline))
+                learned = _chunkwise.dumped(recipe.pipeline)
+                folder.at_once = learned is None
+                folder.keep_learned(learned or b"")
             _chunkwise.charge_once(recipe.pipeline, options.ledger, chunks.total, folder.manifest["run"])
             account = Account(recipe)
             _release_parts(options, folder, account, chunks)
@@ -286,7 +288,7 @@ def _chunks_to_release(options: argparse.Namespace, recipe):
     chunks = table_chunks(options.table, options.chunk_rows)
     if chunks.total <= options.chunk_rows:
         return None
-    reason = obstacle(recipe.pipeline, next(iter(chunks)))
+    reason = obstacle(recipe.pipeline, next(iter(chunks)), chunks.total)
     if reason is not None:
         print(f"skdp: note: {reason}, so all of it is in memory at once", file=sys.stderr)
         return None

@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skdp import LaplaceNoise, OutlierDropper, PrivacyLedger, QuantileBinner
+from skdp import KAnonymizer, LaplaceNoise, OutlierDropper, PrivacyLedger, QuantileBinner
 from skdp._chunks import table_chunks
 from skdp._chunkwise import obstacle
 from skdp._folders import LEARNED, MANIFEST
 from skdp.cli import main
+from skdp.metrics import equivalence_classes, k_anonymity
 from skdp.recipes import load, read
 
 ROWS, CHUNK = 1050, 200
@@ -23,6 +24,7 @@ CLEAN = '[[steps]]\nuse = "PIICleaner"\nnames = ["Name"]\nidentifiers = ["Code"]
 OUTLIERS = '[[steps]]\nuse = "OutlierDropper"\ncolumns = ["Debt"]\n'
 QUANTILES = '[[steps]]\nuse = "QuantileBinner"\ncolumns = ["Income"]\n'
 NOISE = '[[steps]]\nuse = "LaplaceNoise"\nepsilon = 0.5\nbounds = { Debt = [0, 9] }\n'
+SCALED = '[[steps]]\nuse = "RobustScaler"\ncolumns = ["Debt"]\n'
 ANONYMOUS = '[[steps]]\nuse = "KAnonymizer"\nk = 2\nquasi_identifiers = ["Age"]\n'
 
 
@@ -89,9 +91,17 @@ def test_chunks_make_up_the_table_that_is_released_at_once(folder, capsys, recip
     assert said.err == ""
 
 
-def test_the_smallest_class_is_that_of_the_whole_table(folder, capsys):
-    from skdp.metrics import equivalence_classes
+@pytest.mark.skipif(not hasattr(KAnonymizer, "partial_fit"), reason="it does not learn in chunks")
+def test_k_holds_over_all_chunks(folder, capsys):
+    assert release(folder, ANONYMOUS) == 0
+    assert "in memory at once" not in capsys.readouterr().err
+    assert release(folder, ANONYMOUS, output="whole", chunk=10**6) == 0
+    masked = pd.read_parquet(folder / "masked")
+    assert k_anonymity(masked, ["Age"]) >= 2
+    pd.testing.assert_frame_equal(masked, pd.read_parquet(folder / "whole"))
 
+
+def test_the_smallest_class_is_that_of_the_whole_table(folder, capsys):
     recipe = 'quasi_identifiers = ["Age", "Visits"]\n' + BINS
     assert release(folder, recipe) == 0
     before, after = pd.read_csv(folder / "people.csv"), pd.read_parquet(folder / "masked")
@@ -103,7 +113,7 @@ def test_the_smallest_class_is_that_of_the_whole_table(folder, capsys):
 @pytest.mark.parametrize(
     ("recipe", "reason"),
     [
-        (BINS + ANONYMOUS, "KAnonymizer learns from the whole table"),
+        (SCALED + BINS, "RobustScaler learns from the whole table"),
         ('[[steps]]\nuse = "LaplaceNoise"\nsensitivity = { Debt = 1 }\n', "LaplaceNoise learns from the whole table"),
         (NOISE + OUTLIERS, "OutlierDropper learns from what LaplaceNoise drew"),
         (NOISE, None),
