@@ -22,7 +22,7 @@ SECTIONS = [
     Section("Imputation", "skdp", "Missing values drawn from distributions.", ["DistributionImputer", "Conditional"]),
     Section("Outliers", "skdp", "Rows that stand out.", ["OutlierDropper"]),
     Section("Binning", "skdp", "Numbers as labelled ranges.", ["IntervalBinner", "QuantileBinner"]),
-    Section("Noise", "skdp", "Cells that are noised one by one.", ["LaplaceNoise", "GaussianNoise", "RandomizedResponse"]),
+    Section("Noise", "skdp", "Cells noised one by one.", ["LaplaceNoise", "GaussianNoise", "RandomizedResponse"]),
     Section("Bounds", "skdp", "Bounds learned at a price.", ["DPBounds"]),
     Section("Anonymity", "skdp", "Equivalence classes of at least k rows.", ["KAnonymizer"]),
     Section("Pipelines", "skdp", "y stays right where rows go.", ["Pipeline", "make_pipeline", "TrainOnKept"]),
@@ -65,7 +65,7 @@ SECTIONS = [
         "Plots", "skdp.plots", "Pictures in scikit-learn's style.",
         ["ClassSizeDisplay", "RiskDisplay", "ReleaseDisplay", "AssociationDisplay", "PrivacyUtilityDisplay"],
     ),
-    Section("The data safety report", "skdp.report", "A report for those who sign off a release.", ["DataSafetyReport"]),
+    Section("Report", "skdp.report", "A data safety report for those who sign off a release.", ["DataSafetyReport"]),
     Section(
         "Recipes", "skdp.recipes", "Pipelines in TOML files, and ready-made ones.",
         ["travel", "load", "read", "recipe", "Recipe", "years_before", "AGE_SHARES", "SEASONS", "RECIPES"],

@@ -1,6 +1,7 @@
 """How Sphinx builds the site: ``pip install ".[docs]" && sphinx-build -W docs site``. Nothing is fetched."""
 
 import inspect
+import re
 import sys
 from pathlib import Path
 
@@ -26,6 +27,7 @@ templates_path = ["_templates"]
 exclude_patterns = ["gallery/**.ipynb", "gallery/**.py", "gallery/**.md5", "gallery/**.json"]
 default_role = "py:obj"  # a name in backticks leads to its page, if it has one
 myst_heading_anchors = 3
+suppress_warnings = ["ref.python"]  # a name in backticks that several classes have: it leads to one of them
 
 autosummary_generate = True
 autodoc_typehints = "none"  # the docstrings say more
@@ -68,6 +70,13 @@ html_sidebars = {name: [] for name in ("getting_started", "choosing", "threats",
 html_sidebars |= {name: [] for name in ("changelog", "index")}
 
 
+def keep_trailing_underscores(app, what, name, obj, options, lines):
+    """Escape what reStructuredText takes for a link, as in ``shape (n_features_in_,)``."""
+    for number, line in enumerate(lines):
+        name, colon, kind = line.partition(" : ")
+        lines[number] = name + colon + re.sub(r"(?<=\w)_(?=[,)\s]|$)(?![^`]*`)", r"\\_", kind)
+
+
 def is_inherited_from_elsewhere(app, what, name, obj, skip, options):
     """Leave out what scikit-learn and tuples bring: the site has no pages that their docstrings lead to."""
     function = obj.fget if isinstance(obj, property) else obj
@@ -81,4 +90,5 @@ def setup(app):
     target = HERE / "api" / "index.rst"
     if not target.exists() or target.read_text(encoding="utf-8") != page():
         target.write_text(page(), encoding="utf-8")
+    app.connect("autodoc-process-docstring", keep_trailing_underscores, priority=100)  # before numpydoc
     app.connect("autodoc-skip-member", is_inherited_from_elsewhere)

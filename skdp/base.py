@@ -13,9 +13,10 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, v
 
 from skdp import _frames
 from skdp._checks import check_columns, check_option, check_unique_names
+from skdp._documentation import DocumentedMixin
 
 
-class PrivacyTransformer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class PrivacyTransformer(DocumentedMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Base of every step: a table goes in, the same kind of table comes out.
 
     A subclass writes `_fit(frame)` and `_transform(frame)` for a narwhals frame, and `_columns_out(columns)` where it

@@ -161,7 +161,7 @@ def laplace_integers(
 
 
 def two_sided_geometric(size: int, rate: Fraction, *, source: Source | None = None) -> np.ndarray:
-    """Draw integers Z with P(Z = z) proportional to e^(-rate |z|).
+    """Draw integers Z with P(Z = z) proportional to ``e^(-rate |z|)``.
 
     Parameters
     ----------

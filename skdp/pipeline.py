@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted, check_memory
 
 from skdp import _frames
 from skdp._checks import invalid
+from skdp._documentation import DocumentedMixin
 from skdp.base import refuse_beside_others
 
 
@@ -20,7 +21,7 @@ def _base_has(method):
     return available_if(lambda pipeline: hasattr(super(Pipeline, pipeline), method))
 
 
-class Pipeline(sklearn.pipeline.Pipeline):
+class Pipeline(DocumentedMixin, sklearn.pipeline.Pipeline):
     """scikit-learn's Pipeline, in which steps may drop rows while it is fitted.
 
     `fit`, `fit_transform` and `fit_predict` cut X, y and whatever else has one entry per row (``sample_weight``) after
@@ -282,7 +283,7 @@ def _for_every_row(method, returned):
     return _estimator_has(method)(ask)
 
 
-class TrainOnKept(MetaEstimatorMixin, BaseEstimator):
+class TrainOnKept(DocumentedMixin, MetaEstimatorMixin, BaseEstimator):
     """An estimator that is trained on the rows which a step keeps, and predicts for all.
 
     For those who must stay in scikit-learn's own Pipeline, where it is the last step.

@@ -15,6 +15,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skdp._checks import check_integer, invalid
+from skdp._documentation import DocumentedMixin
 from skdp.accounting import PrivacyGuarantee, select_best
 from skdp.guarantees import privacy_guarantee, releases
 from skdp.ledger import PrivacyLedger, set_ledger
@@ -25,7 +26,7 @@ def _best_has(method):
     return available_if(lambda search: hasattr(getattr(search, "best_estimator_", search.estimator), method))
 
 
-class PrivateSearchCV(MetaEstimatorMixin, BaseEstimator):
+class PrivateSearchCV(DocumentedMixin, MetaEstimatorMixin, BaseEstimator):
     """The best of some candidates, with an ε that holds for the choice as well as for the model.
 
     However many candidates there are, the winner costs 2 + `shape` times the ε of one trial, where an ordinary search
