@@ -82,6 +82,7 @@ SECTIONS = [
         "For those who write a step", "skdp.base", "The base of every step, and the one rule about rows.",
         ["PrivacyTransformer", "RowDropperMixin", "refuse_beside_others"],
     ),
+    Section("", "skdp.specifications", "", ["Specification", "Block"]),
 ]  # fmt: skip
 
 HEAD = """\

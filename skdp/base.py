@@ -265,6 +265,18 @@ def refuse_beside_others(owner: object, change: str = "drop rows") -> None:
     Neither tells its transformers who calls, and neither notices: pandas fills the rows that went with NaN, polars
     moves the others up beside strangers. Hence the look at the callers; ``message_clsname`` is what scikit-learn hands
     down to worker processes, too.
+
+    Parameters
+    ----------
+    owner : object
+        The step, which the message names.
+    change : str, default="drop rows"
+        What the step would do.
+
+    Raises
+    ------
+    ValueError
+        If one of the two called.
     """
     frame = inspect.currentframe()
     while frame := frame.f_back:

@@ -22,7 +22,7 @@ def _base_has(method):
 
 
 class Pipeline(DocumentedMixin, sklearn.pipeline.Pipeline):
-    """scikit-learn's Pipeline, in which steps may drop rows while it is fitted.
+    """A scikit-learn Pipeline in which steps may drop rows while it is fitted.
 
     `fit`, `fit_transform` and `fit_predict` cut X, y and whatever else has one entry per row (``sample_weight``) after
     each step that drops rows; `predict`, `score` and `transform` keep every row.
@@ -236,7 +236,11 @@ def make_pipeline(*steps, transform_input=None, memory=None, verbose=False):
     ----------
     *steps : estimators
         The steps.
-    transform_input, memory, verbose
+    transform_input : list of str, default=None
+        As for `Pipeline`.
+    memory : str or object with the joblib.Memory interface, default=None
+        As for `Pipeline`.
+    verbose : bool, default=False
         As for `Pipeline`.
 
     Returns

@@ -329,9 +329,14 @@ def best_of_random_number(trial: Callable[[], tuple], mean: int, shape: Fraction
     mean : int
         How many trials there are on average, about.
     shape : Fraction
-        η of their distribution.
+        The η of their distribution, from 0 to 1.
     source : KeyStream
         Random bits.
+
+    Returns
+    -------
+    outcome : tuple
+        What the best trial returned.
 
     Examples
     --------
@@ -355,11 +360,16 @@ def random_number_of_trials(stop: Fraction, shape: Fraction, source: KeyStream) 
     Parameters
     ----------
     stop : Fraction
-        γ, the probability with which the geometric draw ends at each trial; between 0 and 1.
+        The probability γ with which the geometric draw ends at each trial; between 0 and 1.
     shape : Fraction
-        η, from 0 to 1.
+        The η of the distribution, from 0 to 1.
     source : KeyStream
         Random bits.
+
+    Returns
+    -------
+    count : int
+        The number of trials, at least 1.
 
     Examples
     --------
@@ -376,7 +386,19 @@ def random_number_of_trials(stop: Fraction, shape: Fraction, source: KeyStream) 
 
 
 def mean_number_of_trials(stop: float, shape: float) -> float:
-    """Return the mean of that distribution.
+    """Return the mean of the distribution that `random_number_of_trials` draws from.
+
+    Parameters
+    ----------
+    stop : float
+        The probability γ, between 0 and 1.
+    shape : float
+        The parameter η, from 0 to 1.
+
+    Returns
+    -------
+    mean : float
+        The mean, at least 1.
 
     Examples
     --------
