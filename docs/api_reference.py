@@ -107,5 +107,7 @@ def page() -> str:
         if title:
             parts += [f"{title}\n{'-' * len(title)}\n", f"{text}\n"]
         listed = "\n".join(f"   {name}" for name in names)
-        parts.append(f".. currentmodule:: {module}\n\n.. autosummary::\n   :toctree: generated\n\n{listed}\n")
+        parts.append(
+            f".. currentmodule:: {module}\n\n.. autosummary::\n   :toctree: generated\n   :nosignatures:\n\n{listed}\n"
+        )
     return "\n".join(parts)

@@ -42,6 +42,7 @@ sphinx_gallery_conf = {
     "within_subsection_order": "FileNameSortKey",
     "backreferences_dir": "api/backreferences",
     "doc_module": ("skdp",),
+    "default_thumb_file": str(HERE / "_static" / "table.png"),  # for an example without a picture
     "capture_repr": (),  # an example prints what it has to say
     "download_all_examples": False,
     "abort_on_example_error": True,
@@ -59,7 +60,7 @@ html_show_sourcelink = False
 html_theme_options = {
     "logo": {"text": "skdp"},
     "navbar_align": "left",
-    "header_links_before_dropdown": 5,
+    "header_links_before_dropdown": 6,
     "navbar_end": ["theme-switcher"],
     "secondary_sidebar_items": ["page-toc"],
     "footer_start": ["copyright"],
