@@ -89,6 +89,7 @@ def is_inherited_from_elsewhere(app, what, name, obj, skip, options):
 def setup(app):
     """Write the list of public names, and leave out what is not ours."""
     target = HERE / "api" / "index.rst"
+    target.parent.mkdir(exist_ok=True)
     if not target.exists() or target.read_text(encoding="utf-8") != page():
         target.write_text(page(), encoding="utf-8")
     app.connect("autodoc-process-docstring", keep_trailing_underscores, priority=100)  # before numpydoc
