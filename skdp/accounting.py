@@ -75,7 +75,7 @@ class PrivacyGuarantee:
 
     @property
     def epsilon_float(self) -> float:
-        """ε as a float, never less than the exact figure."""
+        """The ε as a float, never less than the exact figure."""
         return rounded_up(self.epsilon)
 
     def __str__(self) -> str:
@@ -158,7 +158,7 @@ def select_best(
     guarantees : iterable of PrivacyGuarantee
         Those of the releases of one trial.
     shape : Fraction
-        η, from 0 to 1, of the truncated negative binomial distribution that the number of trials has.
+        The η, from 0 to 1, of the truncated negative binomial distribution that the number of trials has.
     mean : float
         Its mean. It matters to Gaussian noise only.
     delta : Fraction, default=0
@@ -167,7 +167,7 @@ def select_best(
     Returns
     -------
     guarantee : PrivacyGuarantee
-        ε is 2 + η times that of a trial; with Gaussian noise what ``dp-accounting`` says by Rényi privacy.
+        Its ε is 2 + η times that of a trial; with Gaussian noise what ``dp-accounting`` says by Rényi privacy.
 
     Raises
     ------
@@ -207,6 +207,16 @@ def select_best(
 
 def rounded_up(number: Fraction | float) -> float:
     """Return the least float that is not below a number.
+
+    Parameters
+    ----------
+    number : Fraction or float
+        Any number.
+
+    Returns
+    -------
+    rounded : float
+        The number itself where it is a float; infinite beyond the largest.
 
     Examples
     --------

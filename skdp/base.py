@@ -13,9 +13,10 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, v
 
 from skdp import _frames
 from skdp._checks import check_columns, check_option, check_unique_names
+from skdp._documentation import DocumentedMixin
 
 
-class PrivacyTransformer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class PrivacyTransformer(DocumentedMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     """Base of every step: a table goes in, the same kind of table comes out.
 
     A subclass writes `_fit(frame)` and `_transform(frame)` for a narwhals frame, and `_columns_out(columns)` where it
@@ -286,6 +287,18 @@ def refuse_beside_others(owner: object, change: str = "drop rows") -> None:
     Neither tells its transformers who calls, and neither notices: pandas fills the rows that went with NaN, polars
     moves the others up beside strangers. Hence the look at the callers; ``message_clsname`` is what scikit-learn hands
     down to worker processes, too.
+
+    Parameters
+    ----------
+    owner : object
+        The step, which the message names.
+    change : str, default="drop rows"
+        What the step would do.
+
+    Raises
+    ------
+    ValueError
+        If one of the two called.
     """
     frame = inspect.currentframe()
     while frame := frame.f_back:

@@ -131,8 +131,20 @@ def laplace_integers(
 ) -> np.ndarray:
     """Release integers with two-sided geometric noise, the Laplace distribution's integer form.
 
-    Parameters are those of `laplace`; `values` are integers below 2^52 in magnitude, of any integer or float dtype,
-    and none is missing.
+    Parameters
+    ----------
+    values : ndarray of shape (n_values,)
+        Integers below 2^52 in magnitude, of any integer or float dtype; none is missing.
+    epsilon : float, Fraction or Decimal
+        As for `laplace`.
+    lower, upper : float, Fraction or Decimal, default=None
+        As for `laplace`.
+    sensitivity : float, Fraction or Decimal, default=None
+        As for `laplace`.
+    clip : bool, default=False
+        As for `laplace`.
+    source : Source, default=None
+        Random bits; by default `secure_source`.
 
     Returns
     -------
@@ -161,7 +173,7 @@ def laplace_integers(
 
 
 def two_sided_geometric(size: int, rate: Fraction, *, source: Source | None = None) -> np.ndarray:
-    """Draw integers Z with P(Z = z) proportional to e^(-rate |z|).
+    """Draw integers Z with P(Z = z) proportional to ``e^(-rate |z|)``.
 
     Parameters
     ----------
@@ -209,7 +221,7 @@ def randomized_response(
     epsilon : int, float, Fraction or Decimal
         Privacy loss for each value, taken exactly.
     n_categories : int
-        k, at least 2.
+        Their number k, at least 2.
     source : Source, default=None
         Random bits; by default `secure_source`.
 
@@ -264,7 +276,18 @@ def bernoulli(size: int, probability: Any, *, source: Source | None = None) -> n
 
 
 def rational(number: Any) -> Fraction | None:
-    """Return a finite real number as the fraction that it is; None for anything else (booleans and text included)."""
+    """Return a finite real number as the fraction that it is.
+
+    Parameters
+    ----------
+    number : object
+        What may be a number.
+
+    Returns
+    -------
+    exact : Fraction or None
+        The same number; None for anything else (booleans and text included).
+    """
     if isinstance(number, np.generic):
         number = number.item()
     if isinstance(number, numbers.Rational) and not isinstance(number, bool):
@@ -276,6 +299,16 @@ def rational(number: Any) -> Fraction | None:
 
 def positive(epsilon: Any) -> Fraction:
     """Return a privacy parameter as a fraction.
+
+    Parameters
+    ----------
+    epsilon : float, Fraction or Decimal
+        The parameter.
+
+    Returns
+    -------
+    exact : Fraction
+        The same number.
 
     Raises
     ------
@@ -330,7 +363,23 @@ class LaplaceGrid:
         return last - first
 
     def window(self, clip: bool = False) -> tuple[int, int]:
-        """Return the first and the last point that can be released, in steps; raise where there is none to clip to."""
+        """Return the first and the last point that can be released, in steps.
+
+        Parameters
+        ----------
+        clip : bool, default=False
+            Whether what is released lies between the bounds.
+
+        Returns
+        -------
+        first, last : int
+            Both included.
+
+        Raises
+        ------
+        ValueError
+            If there is no point to clip to.
+        """
         if clip and self.inner[0] > self.inner[1]:
             raise ValueError("No grid point lies between the bounds to clip to; widen the bounds, or do not clip.")
         if clip:
@@ -340,7 +389,25 @@ class LaplaceGrid:
         return self.low - reach, self.high + reach
 
     def index(self, values: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-        """Return the grid point at or below each value, in steps, clamped to the bounds."""
+        """Return the grid point at or below each value, in steps, clamped to the bounds.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n_values,)
+            The values; none is missing.
+        out : ndarray of float64 of shape (n_values,), default=None
+            Where the points are written; by default a new array.
+
+        Returns
+        -------
+        points : ndarray of float64 of shape (n_values,)
+            Whole numbers.
+
+        Raises
+        ------
+        ValueError
+            If a value is too large, or infinite, where there are no bounds.
+        """
         with np.errstate(over="ignore", under="ignore"):
             steps = np.multiply(values, math.ldexp(1.0, -self.exponent), out=out, dtype=np.float64)
         np.floor(steps, out=steps)
@@ -355,7 +422,21 @@ def laplace_grid(
 ) -> LaplaceGrid:
     """Return the grid that `laplace`, or with `integral` `laplace_integers`, puts its values on.
 
-    Parameters are those of `laplace`.
+    Parameters
+    ----------
+    epsilon : float, Fraction or Decimal
+        As for `laplace`.
+    lower, upper : float, Fraction or Decimal, default=None
+        As for `laplace`.
+    sensitivity : float, Fraction or Decimal, default=None
+        As for `laplace`.
+    integral : bool, default=False
+        Whether the grid is that of the integers.
+
+    Returns
+    -------
+    grid : LaplaceGrid
+        The grid, with the rate of the noise on it.
 
     Raises
     ------
@@ -437,7 +518,22 @@ class Geometric:
     digits: tuple[Inversion, ...]
 
     def draw(self, size: int, limit: int, source: Source) -> np.ndarray:
-        """Return `size` variates as int64; one beyond `limit` may be any number beyond it."""
+        """Return independent variates.
+
+        Parameters
+        ----------
+        size : int
+            How many.
+        limit : int
+            A variate beyond it may be any number beyond it.
+        source : Source
+            Random bits.
+
+        Returns
+        -------
+        variates : ndarray of int64 of shape (size,)
+            The variates, of at least 0.
+        """
         variate = self._draw_top(size, limit >> (WIDTH * len(self.digits)), source)
         for digit in self.digits:
             variate <<= WIDTH
@@ -470,6 +566,11 @@ def _geometric(rate: Fraction) -> Geometric:
 def secure_source() -> "KeyStream":
     """Return random bits of a fresh key from the operating system; make one for every call, and never keep it.
 
+    Returns
+    -------
+    source : KeyStream
+        The bits.
+
     Raises
     ------
     OSError
@@ -482,7 +583,20 @@ def secure_source() -> "KeyStream":
 
 
 def seeded_source(seed: int, *name: str) -> "KeyStream":
-    """Return bits that a seed and a name determine: the only noise in skdp that can repeat, and not private."""
+    """Return bits that a seed and a name determine: the only noise in skdp that can repeat, and not private.
+
+    Parameters
+    ----------
+    seed : int
+        The seed.
+    *name : str
+        What the bits are for; another name gives others.
+
+    Returns
+    -------
+    source : KeyStream
+        The bits.
+    """
     return KeyStream(hashlib.sha256(repr((int(seed), *map(str, name))).encode()).digest())
 
 
@@ -501,7 +615,19 @@ class KeyStream:
         self._encryptor = Cipher(algorithms.AES(key), modes.CTR(bytes(16))).encryptor()
 
     def words(self, count: int, dtype: type) -> np.ndarray:
-        """Return the next `count` words of an unsigned integer `dtype`.
+        """Return the next words.
+
+        Parameters
+        ----------
+        count : int
+            How many.
+        dtype : type
+            An unsigned integer type of NumPy.
+
+        Returns
+        -------
+        words : ndarray of `dtype` of shape (count,)
+            The words.
 
         Raises
         ------

@@ -336,7 +336,7 @@ def search_cost(search, X, y=None) -> SearchCost:
     Returns
     -------
     cost : SearchCost
-        ε of the fits, scores and the refit. It is exact but for the refit, which is that of the dearest candidate.
+        The ε of the fits, scores and the refit. It is exact but for the refit, which is that of the dearest candidate.
 
     Raises
     ------

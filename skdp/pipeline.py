@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted, check_memory
 
 from skdp import _frames
 from skdp._checks import invalid
+from skdp._documentation import DocumentedMixin
 from skdp.base import refuse_beside_others
 
 
@@ -20,8 +21,8 @@ def _base_has(method):
     return available_if(lambda pipeline: hasattr(super(Pipeline, pipeline), method))
 
 
-class Pipeline(sklearn.pipeline.Pipeline):
-    """scikit-learn's Pipeline, in which steps may drop rows while it is fitted.
+class Pipeline(DocumentedMixin, sklearn.pipeline.Pipeline):
+    """A scikit-learn Pipeline in which steps may drop rows while it is fitted.
 
     `fit`, `fit_transform` and `fit_predict` cut X, y and whatever else has one entry per row (``sample_weight``) after
     each step that drops rows; `predict`, `score` and `transform` keep every row.
@@ -264,7 +265,11 @@ def make_pipeline(*steps, transform_input=None, memory=None, verbose=False):
     ----------
     *steps : estimators
         The steps.
-    transform_input, memory, verbose
+    transform_input : list of str, default=None
+        As for `Pipeline`.
+    memory : str or object with the joblib.Memory interface, default=None
+        As for `Pipeline`.
+    verbose : bool, default=False
         As for `Pipeline`.
 
     Returns
@@ -311,7 +316,7 @@ def _for_every_row(method, returned):
     return _estimator_has(method)(ask)
 
 
-class TrainOnKept(MetaEstimatorMixin, BaseEstimator):
+class TrainOnKept(DocumentedMixin, MetaEstimatorMixin, BaseEstimator):
     """An estimator that is trained on the rows which a step keeps, and predicts for all.
 
     For those who must stay in scikit-learn's own Pipeline, where it is the last step.

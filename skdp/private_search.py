@@ -15,6 +15,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from skdp._checks import check_integer, invalid
+from skdp._documentation import DocumentedMixin
 from skdp.accounting import PrivacyGuarantee, select_best
 from skdp.guarantees import privacy_guarantee, releases
 from skdp.ledger import PrivacyLedger, set_ledger
@@ -25,7 +26,7 @@ def _best_has(method):
     return available_if(lambda search: hasattr(getattr(search, "best_estimator_", search.estimator), method))
 
 
-class PrivateSearchCV(MetaEstimatorMixin, BaseEstimator):
+class PrivateSearchCV(DocumentedMixin, MetaEstimatorMixin, BaseEstimator):
     """The best of some candidates, with an ε that holds for the choice as well as for the model.
 
     However many candidates there are, the winner costs 2 + `shape` times the ε of one trial, where an ordinary search
@@ -328,9 +329,14 @@ def best_of_random_number(trial: Callable[[], tuple], mean: int, shape: Fraction
     mean : int
         How many trials there are on average, about.
     shape : Fraction
-        η of their distribution.
+        The η of their distribution, from 0 to 1.
     source : KeyStream
         Random bits.
+
+    Returns
+    -------
+    outcome : tuple
+        What the best trial returned.
 
     Examples
     --------
@@ -354,11 +360,16 @@ def random_number_of_trials(stop: Fraction, shape: Fraction, source: KeyStream) 
     Parameters
     ----------
     stop : Fraction
-        γ, the probability with which the geometric draw ends at each trial; between 0 and 1.
+        The probability γ with which the geometric draw ends at each trial; between 0 and 1.
     shape : Fraction
-        η, from 0 to 1.
+        The η of the distribution, from 0 to 1.
     source : KeyStream
         Random bits.
+
+    Returns
+    -------
+    count : int
+        The number of trials, at least 1.
 
     Examples
     --------
@@ -375,7 +386,19 @@ def random_number_of_trials(stop: Fraction, shape: Fraction, source: KeyStream) 
 
 
 def mean_number_of_trials(stop: float, shape: float) -> float:
-    """Return the mean of that distribution.
+    """Return the mean of the distribution that `random_number_of_trials` draws from.
+
+    Parameters
+    ----------
+    stop : float
+        The probability γ, between 0 and 1.
+    shape : float
+        The parameter η, from 0 to 1.
+
+    Returns
+    -------
+    mean : float
+        The mean, at least 1.
 
     Examples
     --------

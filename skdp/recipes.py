@@ -170,6 +170,16 @@ def load(path: str | Path, random_state: int | None = None) -> RecipePipeline:
 def recipe(name: str) -> Callable[..., Pipeline]:
     """Return the recipe of that name.
 
+    Parameters
+    ----------
+    name : str
+        One of the keys of `RECIPES`.
+
+    Returns
+    -------
+    recipe : callable
+        Takes `random_state` and `n_jobs`, and returns a pipeline.
+
     Raises
     ------
     ValueError
@@ -204,6 +214,18 @@ def _earliest_birth(people) -> np.ndarray:
 
 def years_before(days: np.ndarray, years: np.ndarray) -> np.ndarray:
     """Return the same day of the month so many years earlier; 29 February becomes the 28th where there is none.
+
+    Parameters
+    ----------
+    days : ndarray of datetime64[D] of shape (n_days,)
+        The days.
+    years : ndarray of int of shape (n_days,)
+        How many years earlier.
+
+    Returns
+    -------
+    earlier : ndarray of datetime64[D] of shape (n_days,)
+        The days so many years before.
 
     Examples
     --------

@@ -24,14 +24,30 @@ YEARS = (1583, 9998)  # whole years of the Gregorian calendar that leave room fo
 
 @dataclass
 class Block:
-    """A run of records while they are being made: its columns so far."""
+    """A run of records while they are being made: its columns so far.
+
+    Parameters
+    ----------
+    number : int
+        The position of the run among all.
+    size : int
+        How many records it has.
+    columns : mapping of str to array of shape (size,)
+        The columns so far: of the request, and of the schema.
+    """
 
     number: int
     size: int
     columns: Mapping[str, Any]
 
     def frame(self) -> pd.DataFrame:
-        """Return the columns so far as a pandas frame."""
+        """Return the columns so far as a pandas frame.
+
+        Returns
+        -------
+        frame : pandas.DataFrame of shape (size, n_columns)
+            The columns.
+        """
         return _frames.pandas_frame(self.columns, self.size)
 
 
@@ -39,14 +55,39 @@ class Specification:
     """How one column is made."""
 
     def check(self, column: str) -> None:
-        """Raise where the parameters cannot be used; called by `fit`."""
+        """Raise where the parameters cannot be used; called by `fit`.
+
+        Parameters
+        ----------
+        column : str
+            The column to be made, which the message names.
+        """
 
     def needs(self) -> set[str] | None:
-        """Return the columns that `draw` reads; None where it may be any, so that it has to wait for all others."""
+        """Return the columns that `draw` reads.
+
+        Returns
+        -------
+        columns : set of str, or None
+            None where it may be any, so that it has to wait for all others.
+        """
         return set()
 
     def draw(self, block: Block, rng: np.random.Generator) -> Any:
-        """Return ``block.size`` values."""
+        """Return the values of the column for a run of records.
+
+        Parameters
+        ----------
+        block : Block
+            The run, with the columns that `needs` names.
+        rng : numpy.random.Generator
+            The column's own random numbers for this run.
+
+        Returns
+        -------
+        values : array of shape (block.size,)
+            In a NumPy or Arrow array.
+        """
         raise NotImplementedError
 
 
@@ -71,7 +112,18 @@ class FromColumn:
     default: str = "en_US"
 
     def locale(self, country: str | None) -> str:
-        """Return the Faker locale of a country."""
+        """Return the Faker locale of a country.
+
+        Parameters
+        ----------
+        country : str or None
+            Its name, in English or another of CLDR's larger languages, or its ISO 3166 code.
+
+        Returns
+        -------
+        locale : str
+            The locale, or `default`.
+        """
         from skdp._faker_arrays import AVAILABLE_LOCALES
 
         return country_locale(None if country is None else str(country), AVAILABLE_LOCALES) or self.default
@@ -334,7 +386,23 @@ class Dates(Specification):
         return self.checked_years(block.columns[self.year]) - 1970
 
     def checked_years(self, values: Any) -> np.ndarray:
-        """Return the column of years; raise where one cannot be."""
+        """Return the column of years.
+
+        Parameters
+        ----------
+        values : array of shape (n_rows,)
+            The column of the request.
+
+        Returns
+        -------
+        years : ndarray of int64 of shape (n_rows,)
+            The years.
+
+        Raises
+        ------
+        ValueError
+            If one is no year of `YEARS`.
+        """
         return whole_numbers(self.year, values, *YEARS, what="year")
 
     def _bound(self, bound: Any, block: Block) -> np.ndarray:

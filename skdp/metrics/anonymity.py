@@ -19,14 +19,30 @@ Names = str | Iterable[str]
 
 
 class AlphaK(NamedTuple):
-    """The α and the k of `alpha_k_anonymity`."""
+    """The α and the k of `alpha_k_anonymity`.
+
+    Attributes
+    ----------
+    alpha : float
+        The largest share of a class that has one sensitive value; from 0 to 1, lower is safer.
+    k : int
+        The rows of the smallest class; higher is safer.
+    """
 
     alpha: float
     k: int
 
 
 class RecursiveDiversity(NamedTuple):
-    """The c and the l of recursive (c, l)-diversity."""
+    """The c and the l of recursive (c, l)-diversity.
+
+    Attributes
+    ----------
+    c : float
+        How many times as often as the rarer ones together the commonest value may be; lower is safer.
+    l : int
+        Values from the l-th commonest on are the rarer ones; higher is safer.
+    """
 
     c: float
     l: int  # noqa: E741 - the paper's name
