@@ -10,12 +10,16 @@ import numpy as np
 from sklearn.base import clone, is_classifier
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import GridSearchCV, ParameterGrid, ParameterSampler, RandomizedSearchCV, check_cv
+from sklearn.utils.validation import check_is_fitted
 
 from skdp._checks import ParameterError, check_columns, invalid
 from skdp.accounting import rounded_up
 from skdp.base import PrivacyTransformer
 from skdp.ledger import PrivacyLedger
 from skdp.pipeline import Pipeline
+from skdp.private_search import PrivateSearchCV
+
+__all__ = ["PrivateSearchCV", "ReleaseScorer", "SearchCost", "best_utility", "epsilon_spent", "search_cost"]
 
 
 class ReleaseScorer:
@@ -71,6 +75,13 @@ class ReleaseScorer:
         self.columns = columns
         self.step = step
         self.options = options
+
+    def __repr__(self) -> str:
+        given = [getattr(self.metric, "__name__", repr(self.metric))]
+        given += [f"columns={self.columns!r}"] * (self.columns is not None)
+        given += [f"step={self.step!r}"] * (self.step is not None)
+        given += [f"{name}={value!r}" for name, value in self.options.items()]
+        return f"ReleaseScorer({', '.join(given)})"
 
     def __call__(self, estimator, X, y=None) -> float:
         """Return the score of the table that a copy of `estimator` releases for `X`.
@@ -142,6 +153,11 @@ def epsilon_spent(estimator, X=None, y=None) -> float:
         The sum over the steps that have an `epsilon`, 0 or more; lower is better for privacy. It is ∞ where noise is
         seeded.
 
+    Raises
+    ------
+    NotFittedError
+        If the estimator is not fitted: 0 would be taken for the truth.
+
     Notes
     -----
     This is what is taken from a budget, and no guarantee: a step that looks at data and has no `epsilon` (the edges of
@@ -157,6 +173,7 @@ def epsilon_spent(estimator, X=None, y=None) -> float:
     >>> epsilon_spent(make_pipeline(*steps).fit(people))
     0.5
     """
+    check_is_fitted(estimator)
     guarantees = [
         step.privacy_guarantee_
         for step in _nested(estimator)
@@ -232,6 +249,11 @@ class _BestUtility:
     metric: str
     at_least: Mapping[str, float]
     at_most: Mapping[str, float]
+
+    def __repr__(self) -> str:
+        limits = {"at_least": self.at_least, "at_most": self.at_most}
+        given = [f"{name}={dict(one)!r}" for name, one in limits.items() if one]
+        return f"best_utility({', '.join([repr(self.metric), *given])})"
 
     def __call__(self, cv_results: Mapping) -> int:
         utility = self._column(cv_results, f"mean_test_{self.metric}")

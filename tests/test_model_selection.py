@@ -9,7 +9,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.dummy import DummyClassifier
-from sklearn.exceptions import FitFailedWarning
+from sklearn.exceptions import FitFailedWarning, NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import make_pipeline as sklearn_pipeline
@@ -138,6 +138,14 @@ def test_scorers_and_choosers_are_picklable():
     assert refit({"params": [{}], "mean_test_auc": [0.5], "split0_train_k": [7]}) == 0
 
 
+def test_scorers_and_choosers_are_shown_as_they_are_written():
+    assert repr(SCORING["k"]) == "ReleaseScorer(k_anonymity, columns=['Age', 'Region'])"
+    assert repr(ReleaseScorer(l_diversity, step="binner", sensitive="Debt")) == (
+        "ReleaseScorer(l_diversity, step='binner', sensitive='Debt')"
+    )
+    assert repr(best_utility("auc", at_least={"k": 5})) == "best_utility('auc', at_least={'k': 5})"
+
+
 def test_what_cannot_be_scored_is_named(people):
     fitted = model().fit(*people)
     with pytest.raises(ValueError, match="'Regoin' .* did you mean 'Region'"):
@@ -208,6 +216,11 @@ def test_spent_is_the_sum_over_steps_that_draw_noise(people):
     assert epsilon_spent(twice.fit(people[0])) == 3
     search = GridSearchCV(model(), {"laplacenoise__epsilon": [2]}, cv=2).fit(*people)
     assert epsilon_spent(search) == 2
+
+
+def test_what_is_not_fitted_has_not_spent_nothing(people):
+    with pytest.raises(NotFittedError):
+        epsilon_spent(model())
 
 
 def test_seeded_noise_spends_infinitely_much(people):
