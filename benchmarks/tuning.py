@@ -82,9 +82,9 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     warnings.simplefilter("ignore", UserWarning)
     passed = report_charges(2_000 if options.quick else 20_000) + report_search(3 if options.quick else 7)
-    passed += learning.report_quantiles(100_000, 5 if options.quick else 20, 1.0, options.diffprivlib)
+    passed += learning.report_quantiles(100_000, 5 if options.quick else 12, 1.0, options.diffprivlib)
     passed += learning.report_histogram(1.0)
-    passed += private_models.report(2, [0.1, 1, 10]) if options.quick else private_models.report(6)
+    passed += private_models.report(2, [0.1, 1, 10]) if options.quick else private_models.report(4)
     print(f"\n{sum(passed)} of {len(passed)} bars passed")
     return int(not all(passed))
 
