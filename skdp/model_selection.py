@@ -1,21 +1,27 @@
 """Privacy parameters searched like any other: released tables scored, the best safe one chosen, the cost told."""
 
+import inspect
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from sklearn.base import clone, is_classifier
 from sklearn.metrics import check_scoring
 from sklearn.model_selection import GridSearchCV, ParameterGrid, ParameterSampler, RandomizedSearchCV, check_cv
+from sklearn.utils.validation import check_is_fitted
 
 from skdp._checks import ParameterError, check_columns, invalid
 from skdp.accounting import rounded_up
 from skdp.base import PrivacyTransformer
 from skdp.ledger import PrivacyLedger
 from skdp.pipeline import Pipeline
+from skdp.private_search import PrivateSearchCV
+
+__all__ = ["PrivateSearchCV", "ReleaseScorer", "SearchCost", "best_utility", "epsilon_spent", "search_cost"]
 
 
 class ReleaseScorer:
@@ -25,7 +31,8 @@ class ReleaseScorer:
     ----------
     metric : callable
         Called as ``metric(released, columns, **options)``, or without `columns` as ``metric(released, **options)``;
-        returns a number. The functions of `skdp.metrics` are such.
+        returns a number, as `skdp.metrics.k_anonymity` does. Where its first parameter is called ``original``, as that
+        of `skdp.metrics.granularity`, the rows at hand come first: ``metric(original, released, columns, **options)``.
     columns : str or list of str, default=None
         The quasi-identifiers, as they are called in the released table.
     step : str, default=None
@@ -37,7 +44,8 @@ class ReleaseScorer:
     Raises
     ------
     ParameterError
-        When called, if there is no such step or column, or if the estimator releases no table.
+        When called, if there is no such step or column, if the estimator releases no table, or if `metric` returns
+        no number.
 
     See Also
     --------
@@ -72,6 +80,13 @@ class ReleaseScorer:
         self.step = step
         self.options = options
 
+    def __repr__(self) -> str:
+        given = [getattr(self.metric, "__name__", repr(self.metric))]
+        given += [f"columns={self.columns!r}"] * (self.columns is not None)
+        given += [f"step={self.step!r}"] * (self.step is not None)
+        given += [f"{name}={value!r}" for name, value in self.options.items()]
+        return f"ReleaseScorer({', '.join(given)})"
+
     def __call__(self, estimator, X, y=None) -> float:
         """Return the score of the table that a copy of `estimator` releases for `X`.
 
@@ -90,12 +105,17 @@ class ReleaseScorer:
             What `metric` returns.
         """
         released = self._released(estimator, X, y)
-        if self.columns is None:
-            return float(self.metric(released, **self.options))
-        columns = [self.columns] if isinstance(self.columns, str) else list(self.columns)
-        if hasattr(released, "columns"):
-            check_columns(self, "columns", columns, list(released.columns))
-        return float(self.metric(released, columns, **self.options))
+        given = [X, released] if _compares(self.metric) else [released]
+        if self.columns is not None:
+            columns = [self.columns] if isinstance(self.columns, str) else list(self.columns)
+            if hasattr(released, "columns"):
+                check_columns(self, "columns", columns, list(released.columns))
+            given.append(columns)
+        score = self.metric(*given, **self.options)
+        if not isinstance(score, Real | np.number):
+            name, kind = getattr(self.metric, "__name__", self.metric), type(score).__name__
+            raise invalid(self, "metric", name, f"a function that returns a number, not {kind}")
+        return float(score)
 
     def _released(self, estimator, X, y):
         front = clone(self._front(estimator))
@@ -122,6 +142,14 @@ class ReleaseScorer:
         return Pipeline([*estimator.steps[:last], (name, getattr(step, "dropper", step))])
 
 
+def _compares(metric: Any) -> bool:
+    """Whether a metric takes the original table before the released one."""
+    try:
+        return next(iter(inspect.signature(metric).parameters), None) == "original"
+    except (TypeError, ValueError):  # built in
+        return False
+
+
 def _is_ours(step: Any) -> bool:
     return any(isinstance(one, PrivacyTransformer) for one in _nested(step))
 
@@ -142,6 +170,11 @@ def epsilon_spent(estimator, X=None, y=None) -> float:
         The sum over the steps that have an `epsilon`, 0 or more; lower is better for privacy. It is ∞ where noise is
         seeded.
 
+    Raises
+    ------
+    NotFittedError
+        If the estimator is not fitted: 0 would be taken for the truth.
+
     Notes
     -----
     This is what is taken from a budget, and no guarantee: a step that looks at data and has no `epsilon` (the edges of
@@ -157,6 +190,7 @@ def epsilon_spent(estimator, X=None, y=None) -> float:
     >>> epsilon_spent(make_pipeline(*steps).fit(people))
     0.5
     """
+    check_is_fitted(estimator)
     guarantees = [
         step.privacy_guarantee_
         for step in _nested(estimator)
@@ -170,6 +204,8 @@ def epsilon_spent(estimator, X=None, y=None) -> float:
 def _nested(estimator: Any) -> Iterator[Any]:
     """Yield an estimator and those inside it, fitted ones where there are."""
     yield estimator
+    if isinstance(estimator, PrivateSearchCV):  # its ε is that of all inside
+        return
     parts = getattr(estimator, "transformers_", None) or getattr(estimator, "transformers", [])
     parts = [one for _, one, _ in parts]
     parts += [one for _, one in [*getattr(estimator, "steps", []), *getattr(estimator, "transformer_list", [])]]
@@ -233,6 +269,11 @@ class _BestUtility:
     at_least: Mapping[str, float]
     at_most: Mapping[str, float]
 
+    def __repr__(self) -> str:
+        limits = {"at_least": self.at_least, "at_most": self.at_most}
+        given = [f"{name}={dict(one)!r}" for name, one in limits.items() if one]
+        return f"best_utility({', '.join([repr(self.metric), *given])})"
+
     def __call__(self, cv_results: Mapping) -> int:
         utility = self._column(cv_results, f"mean_test_{self.metric}")
         short = self._shortfalls(cv_results)
@@ -250,7 +291,7 @@ class _BestUtility:
         rows = [np.zeros(len(cv_results["params"]))]
         for name, limit, relation in self._limits():
             worst = self._worst(cv_results, name, relation)
-            rows.append(limit - worst if relation == ">=" else worst - limit)
+            rows.append(float(limit) - worst if relation == ">=" else worst - float(limit))
         return np.where(np.isnan(rows), np.inf, rows)
 
     def _worst(self, cv_results, name, relation) -> np.ndarray:
@@ -276,11 +317,11 @@ class _BestUtility:
         return ParameterError(f"best_utility needs the score {name!r}, which is not among {', '.join(names)}.")
 
     def _none_reaches(self, cv_results, short, utility) -> str:
-        wanted = " and ".join(f"{name} {relation} {limit:g}" for name, limit, relation in self._limits())
+        wanted = " and ".join(f"{name} {relation} {float(limit):g}" for name, limit, relation in self._limits())
         if np.isnan(utility).all():
             why = f"{self.metric!r} is NaN for all, since their fits failed"
             return f"No candidate reaches {wanted or 'any score'}: {why}."
-        scales = np.array([1.0, *(abs(limit) or 1.0 for _, limit, _ in self._limits())])[:, None]
+        scales = np.array([1.0, *(abs(float(limit)) or 1.0 for _, limit, _ in self._limits())])[:, None]
         far = (np.maximum(short, 0) / scales).sum(axis=0)
         nearest = int(np.nanargmin(np.where(np.isnan(utility), np.nan, far)))
         reached = ", ".join(

@@ -2,6 +2,7 @@
 
 import functools
 import math
+from collections import Counter
 from collections.abc import Callable
 from fractions import Fraction
 
@@ -48,7 +49,9 @@ class PrivateSearchCV(DocumentedMixin, MetaEstimatorMixin, BaseEstimator):
         The shape η of its distribution, from 0 (the logarithmic distribution) to 1 (the geometric one). The less, the
         cheaper, and the more often there are very few trials or very many.
     scoring : str or callable, default=None
-        What the best has most of: one score, as for GridSearchCV. By default the estimator's own.
+        What the best has most of: one score, as for GridSearchCV. By default the estimator's own. A callable of your
+        own must see the rows through the estimator alone, as the scorers of scikit-learn do: what it reads of them
+        directly is not private.
     test_size : float, default=0.25
         The share of the rows that trials are scored on, from 0 to 1, both left out. The rows are drawn once, and models
         are trained on the others.
@@ -268,10 +271,10 @@ class PrivateSearchCV(DocumentedMixin, MetaEstimatorMixin, BaseEstimator):
         fitting, serving = PrivacyLedger(), PrivacyLedger()
         set_ledger(model, fitting).fit(X_train, y_train)
         score = check_scoring(model, self.scoring)(set_ledger(model, serving), X_test, y_test)
-        self._check_affordable(model, max(fitting.spent, serving.spent), params)
+        self._check_affordable(model, fitting, serving, params)
         return -math.inf if math.isnan(score) else float(score), params, model
 
-    def _check_affordable(self, model, spent, params):
+    def _check_affordable(self, model, fitting, serving, params):
         """Raise unless the search as a whole keeps its promise with a candidate."""
         guarantee = privacy_guarantee(model)
         if not guarantee.is_finite:
@@ -281,13 +284,19 @@ class PrivateSearchCV(DocumentedMixin, MetaEstimatorMixin, BaseEstimator):
         epsilon, delta, shape = self._checked()
         if guarantee.delta and not delta:
             raise invalid(self, "delta", self.delta, f"positive, since the candidate {params} has Gaussian noise")
+        if guarantee.delta and _charges(serving) - _charges(fitting):
+            raise ValueError(
+                f"Scoring the candidate {params} noises the rows more than once, which is not counted for Gaussian "
+                "noise: take a 'scoring' that predicts once."
+            )
         mean = mean_number_of_trials(float(_stopping_probability(self.n_trials, shape)), float(shape))
         total = select_best(releases(model), shape=shape, mean=mean, delta=delta)
-        if max(total.epsilon, (2 + shape) * rational(spent) if not guarantee.delta else 0) > epsilon:
+        spent = max(one.composed().epsilon for one in (fitting, serving))
+        cost = max(total.epsilon, 0 if guarantee.delta else (2 + shape) * spent)
+        if cost > epsilon:
             raise ValueError(
-                f"With the candidate {params}, which spends ε = {float(guarantee.epsilon):g} in a trial, the search "
-                f"would cost ε = {float(total.epsilon):g}: raise 'epsilon' (now {self.epsilon}), or lower that of the "
-                "candidate."
+                f"With the candidate {params}, which spends ε = {float(spent):g} in a trial, the search would cost "
+                f"ε = {float(cost):g}: raise 'epsilon' (now {self.epsilon}), or lower the candidate's."
             )
 
     def _guarantee(self, epsilon, delta) -> PrivacyGuarantee:
@@ -298,8 +307,15 @@ class PrivateSearchCV(DocumentedMixin, MetaEstimatorMixin, BaseEstimator):
             delta=Fraction(0) if reasons else delta,
             scope="central",
             reasons=reasons,
-            conditions=("the target is public", "how long the search took stays unknown"),
+            conditions=(
+                "the target is public",
+                "how long the search took stays unknown",
+                *["'scoring' sees the rows through the estimator alone"] * self._scores_by_own_code(),
+            ),
         )
+
+    def _scores_by_own_code(self) -> bool:
+        return callable(self.scoring) and not type(self.scoring).__module__.startswith("sklearn.")
 
     def _checked(self) -> tuple[Fraction, Fraction, Fraction]:
         """Return ε, δ and η as exact numbers."""
@@ -317,6 +333,11 @@ class PrivateSearchCV(DocumentedMixin, MetaEstimatorMixin, BaseEstimator):
         if self.random_state is not None:
             check_integer(self, "random_state", self.random_state, low=0)
         return exact["epsilon"], exact["delta"], exact["shape"]
+
+
+def _charges(ledger: PrivacyLedger) -> Counter:
+    """Return how often a ledger was charged for what."""
+    return Counter(ledger.entries()[["estimator", "columns", "epsilon", "delta"]].itertuples(index=False, name=None))
 
 
 def best_of_random_number(trial: Callable[[], tuple], mean: int, shape: Fraction, source: KeyStream) -> tuple:

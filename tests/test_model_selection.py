@@ -2,6 +2,7 @@
 
 import pickle
 import warnings
+from fractions import Fraction
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.dummy import DummyClassifier
-from sklearn.exceptions import FitFailedWarning
+from sklearn.exceptions import FitFailedWarning, NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import make_pipeline as sklearn_pipeline
@@ -25,8 +26,9 @@ from skdp import (
     TrainOnKept,
     make_pipeline,
 )
-from skdp.metrics import k_anonymity, l_diversity
-from skdp.model_selection import ReleaseScorer, best_utility, epsilon_spent, search_cost
+from skdp._checks import ParameterError
+from skdp.metrics import granularity, k_anonymity, l_diversity, uniqueness
+from skdp.model_selection import PrivateSearchCV, ReleaseScorer, best_utility, epsilon_spent, search_cost
 
 
 @pytest.fixture
@@ -124,6 +126,18 @@ def test_options_go_to_the_metric(people):
     assert scorer(model().fit(*people), people[0]) == 2
 
 
+def test_a_metric_that_compares_is_given_the_rows_at_hand_too(people):
+    binner = QuantileBinner(n_bins=3, columns="Age").fit(people[0])
+    scored = ReleaseScorer(granularity, columns=["Age"])(binner, people[0])
+    assert scored == granularity(people[0], binner.transform(people[0]), ["Age"]) < 1
+
+
+def test_a_metric_that_returns_no_number_is_named(people):
+    binner = QuantileBinner(n_bins=3, columns="Age").fit(people[0])
+    with pytest.raises(ParameterError, match="'metric' parameter .* not Uniqueness. Got 'uniqueness'"):
+        ReleaseScorer(uniqueness, columns=["Age"])(binner, people[0])
+
+
 def test_steps_by_themselves_and_estimators_trained_on_the_kept_are_scored(people):
     ages = people[0][["Age"]]
     assert ReleaseScorer(k_anonymity, columns="Age")(KAnonymizer(7).fit(ages), ages) >= 7
@@ -136,6 +150,14 @@ def test_scorers_and_choosers_are_picklable():
     scorer, refit = pickle.loads(pickle.dumps((SCORING["k"], best_utility("auc", at_least={"k": 5}))))
     assert scorer.columns == ["Age", "Region"]
     assert refit({"params": [{}], "mean_test_auc": [0.5], "split0_train_k": [7]}) == 0
+
+
+def test_scorers_and_choosers_are_shown_as_they_are_written():
+    assert repr(SCORING["k"]) == "ReleaseScorer(k_anonymity, columns=['Age', 'Region'])"
+    assert repr(ReleaseScorer(l_diversity, step="binner", sensitive="Debt")) == (
+        "ReleaseScorer(l_diversity, step='binner', sensitive='Debt')"
+    )
+    assert repr(best_utility("auc", at_least={"k": 5})) == "best_utility('auc', at_least={'k': 5})"
 
 
 def test_what_cannot_be_scored_is_named(people):
@@ -168,6 +190,7 @@ def test_the_best_of_those_safe_enough_in_every_train_fold_is_chosen():
     assert best_utility("auc")(RESULTS) == 2
     assert best_utility("auc", at_least={"k": 5})(RESULTS) == 1
     assert best_utility("auc", at_least={"train_k": 5}, at_most={"epsilon": 1.5})(RESULTS) == 0
+    assert best_utility("auc", at_least={"train_k": 5}, at_most={"epsilon": Fraction(3, 2)})(RESULTS) == 0
 
 
 def test_test_folds_are_read_where_they_are_named():
@@ -208,6 +231,18 @@ def test_spent_is_the_sum_over_steps_that_draw_noise(people):
     assert epsilon_spent(twice.fit(people[0])) == 3
     search = GridSearchCV(model(), {"laplacenoise__epsilon": [2]}, cv=2).fit(*people)
     assert epsilon_spent(search) == 2
+
+
+def test_a_private_search_has_spent_its_own_epsilon_and_not_that_of_its_winner_as_well(people):
+    table, target = people
+    noise = LaplaceNoise(1, bounds={"Age": (18, 90), "Debt": (0, 100)})
+    search = PrivateSearchCV(make_pipeline(noise, LogisticRegression()), {}, epsilon=4)
+    assert epsilon_spent(search.fit(table[["Age", "Debt"]], target)) == 4
+
+
+def test_what_is_not_fitted_has_not_spent_nothing(people):
+    with pytest.raises(NotFittedError):
+        epsilon_spent(model())
 
 
 def test_seeded_noise_spends_infinitely_much(people):

@@ -199,6 +199,37 @@ def test_gaussian_candidates_are_counted_by_renyi_privacy(people):
         PrivateSearchCV(pipeline, candidates, epsilon=2).fit(*people)
 
 
+@pytest.mark.parametrize(("total", "each"), [(0.1, 0.025), (Fraction(1, 10), Fraction(1, 40)), (0.3, 0.075)])
+def test_a_trial_may_spend_its_share_to_the_last_bit(people, total, each):
+    search = PrivateSearchCV(model(), {"laplacenoise__epsilon": [each]}, epsilon=total).fit(*people)
+    assert search.privacy_guarantee_.epsilon == Fraction(total)
+
+
+def predicts_twice(estimator, X, y):
+    return float((estimator.predict(X) == y).mean() + (estimator.predict(X) == y).mean())
+
+
+def test_a_scorer_that_noises_the_rows_twice_costs_twice(people):
+    with pytest.raises(ValueError, match="spends ε = 4 in a trial, the search would cost ε = 8"):
+        PrivateSearchCV(model(), {"laplacenoise__epsilon": [1]}, epsilon=4, scoring=predicts_twice).fit(*people)
+    PrivateSearchCV(model(), {"laplacenoise__epsilon": [1]}, epsilon=8, scoring=predicts_twice).fit(*people)
+
+
+def test_a_scorer_that_noises_the_rows_twice_is_refused_with_gaussian_noise(people):
+    pytest.importorskip("dp_accounting")
+    noise = GaussianNoise(0.25, 1e-8, bounds={"age": (18, 90), "debt": (0, 200)})
+    pipeline = make_pipeline(noise, StandardScaler(), LogisticRegression())
+    with pytest.raises(ValueError, match="noises the rows more than once"):
+        PrivateSearchCV(pipeline, {}, epsilon=4, delta=1e-6, scoring=predicts_twice).fit(*people)
+
+
+def test_a_scorer_of_ones_own_is_a_condition_of_the_guarantee(people):
+    own = PrivateSearchCV(model(), CANDIDATES, epsilon=8, scoring=lambda estimator, X, y: 0.5).fit(*people)
+    assert "'scoring' sees the rows through the estimator alone" in own.privacy_guarantee_.conditions
+    known = PrivateSearchCV(model(), CANDIDATES, epsilon=8, scoring="roc_auc").fit(*people)
+    assert len(known.privacy_guarantee_.conditions) == 2
+
+
 def test_the_walk_over_estimators_knows_the_search(people):
     search = PrivateSearchCV(model(), CANDIDATES, epsilon=8).fit(*people)
     assert privacy_guarantee(search).epsilon == 8
