@@ -197,13 +197,18 @@ def kind(frame: nw.DataFrame, column: str) -> str:
         return "number"
     if dtype in (nw.Categorical, nw.Enum):
         return "category"
-    if dtype in (nw.Date, nw.Datetime):
+    if dtype in (nw.Date, nw.Datetime) or _has_time_zone(frame.get_column(column)):
         return "date"
     return {nw.String: "text", nw.Boolean: "boolean"}.get(type(dtype), "other")
 
 
 def _is_object(series: nw.Series) -> bool:
     return series.implementation.is_pandas() and series.to_native().dtype == object
+
+
+def _has_time_zone(series: nw.Series) -> bool:
+    """Whether pandas says so: narwhals knows no zone that has an underscore or a digit in its name."""
+    return series.implementation.is_pandas() and isinstance(series.to_native().dtype, pd.DatetimeTZDtype)
 
 
 def category_order(frame: nw.DataFrame, column: str) -> list[str] | None:
@@ -320,7 +325,7 @@ def texts(frame: nw.DataFrame, column: str) -> pa.Array:
         except (pa.ArrowInvalid, pa.ArrowTypeError):  # mixed
             spelled = series.to_native().astype("str").mask(missing(frame, column))
             return pa.array(spelled, pa.large_string(), from_pandas=True)
-    if series.dtype == nw.Boolean or series.dtype.is_numeric() or series.dtype.is_temporal():
+    if series.dtype == nw.Boolean or series.dtype.is_numeric() or series.dtype.is_temporal() or _has_time_zone(series):
         series = series.cast(nw.String)
     return pc.cast(one_chunk(series.to_arrow()), pa.large_string())
 
@@ -339,7 +344,7 @@ def arrow_table(X: Any) -> dict[str, pa.Array]:
 
 
 def dates(frame: nw.DataFrame, column: str) -> np.ndarray:
-    """Return a column of dates as ``datetime64[D]``, missing values as NaT.
+    """Return a column of dates as ``datetime64[D]``, missing values as NaT; with a time zone, the day it was there.
 
     Raises
     ------
@@ -351,7 +356,10 @@ def dates(frame: nw.DataFrame, column: str) -> np.ndarray:
     series = frame.get_column(column)
     if _is_object(series):
         return np.array(series.to_list(), dtype="datetime64[D]")
-    seconds = pc.cast(one_chunk(series.to_arrow()), pa.timestamp("s"), safe=False)
+    values = one_chunk(series.to_arrow())
+    if getattr(values.type, "tz", None):
+        values = one_chunk(series.dt.replace_time_zone(None).to_arrow())
+    seconds = pc.cast(values, pa.timestamp("s"), safe=False)
     return seconds.to_numpy(zero_copy_only=False).astype("datetime64[D]")
 
 

@@ -75,6 +75,18 @@ def test_texts_are_arrow_strings_with_nulls(table):
     assert _frames.texts(_frames.read(table), "group").to_pylist()[:4] == ["a", "b", "a", None]
 
 
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Etc/GMT+3", "+05:30"])
+def test_dates_with_a_time_zone_are_the_days_there(zone):
+    moments = pd.Series(pd.to_datetime(["2020-01-01 23:30", None, "2020-07-01 00:30"]))
+    frame = _frames.read(pd.DataFrame({"seen": moments.dt.tz_localize(zone)}))
+    assert _frames.kind(frame, "seen") == "date"
+    days = np.array(["2020-01-01", "NaT", "2020-07-01"], dtype="datetime64[D]")
+    np.testing.assert_array_equal(_frames.dates(frame, "seen"), days)
+    if zone != "+05:30":  # which polars has no such zone for
+        native = pl.Series([values if values == values else None for values in moments]).dt.replace_time_zone(zone)
+        np.testing.assert_array_equal(_frames.dates(_frames.read(pl.DataFrame({"seen": native})), "seen"), days)
+
+
 def test_dates_are_days(table):
     days = _frames.dates(_frames.read(table), "joined")
     assert days.dtype == "datetime64[D]"
