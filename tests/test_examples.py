@@ -19,6 +19,12 @@ SAID = {
         "with l_diversity=2: 0%",
         "not differential privacy",
     ],
+    "plot_04_tune_privacy": [
+        "ε of at most 1740 for 61 fits: fits 570, scores 1140, refit at most 30",
+        "No candidate reaches k >= 250 and epsilon <= 1. The nearest is",
+        "12 candidates searched; the ledger still reads 10",
+        "ε = 20 for each record, central (replace one record)",
+    ],
 }
 
 
