@@ -1,4 +1,4 @@
-"""The command line: ``skdp synthesize``, ``skdp release``, ``skdp inspect`` and ``skdp ledger``."""
+"""The command line: ``skdp synthesize``, ``release``, ``report``, ``inspect`` and ``ledger``."""
 
 import argparse
 import os
@@ -30,6 +30,15 @@ The steps of the recipe are fitted to the table, and the table as they release i
 a CSV file only an empty cell is missing, and a column holds numbers if all its other cells are plainly written
 numbers; codes such as 004 stay text. What was done is printed, with what each step promises. Noise that is seeded
 (--seed) can be taken off by whoever knows the seed: it has no guarantee, and is for tests."""
+
+REPORT_EXAMPLE = """\
+example:
+  skdp report survey.csv masked.csv --quasi-identifiers Region,Gender,Age --sensitive LoanDefault --output report.html
+
+The report compares the two tables: what was done to which column, who could still be singled out, what the release is
+still good for. It is one page that needs nothing else, or figures for programs (.json). What it says of differential
+privacy comes from the steps, which files do not hold: skdp release --report has them. The report is for those who may
+see the original; with --public all that was counted in it is left out. Pages need pip install "skdp[report]"."""
 
 INSPECT_EXAMPLE = """\
 example:
@@ -63,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return options.run(options)
     except KeyboardInterrupt as stop:
         return _failed("; ".join(["interrupted", *(_notes(stop) or ["the output is as it was"])]), 130)
-    except (ValueError, TypeError, OSError, MemoryError, NotImplementedError) as error:
+    except (ValueError, TypeError, OSError, MemoryError, NotImplementedError, ImportError) as error:
         return _failed("; ".join([_line(error), *_notes(error)]), 2)
 
 
@@ -193,6 +202,8 @@ def release(options: argparse.Namespace) -> int:
     from skdp.recipes import read
 
     _check_output(options, options.table)
+    if options.report:
+        _check_report_of_release(options)
     recipe = read(options.recipe, options.seed)
     options.ledger = PrivacyLedger(options.ledger) if options.ledger else None
     run = _release_folder if options.to_folder else _release_file
@@ -211,10 +222,12 @@ def _release_file(options: argparse.Namespace, recipe) -> list[str]:
     from skdp._streaming import progress
 
     with _written(options) as writer:
-        chunks = _chunks_to_release(options, recipe)
+        chunks = None if options.report else _chunks_to_release(options, recipe)
         if chunks is None:
-            released, lines = _released_at_once(options, recipe)
+            released, lines, text = _released_at_once(options, recipe)
             writer.write(released)
+            if text is not None:
+                _write_report(options.report, text)
             return lines
         _chunkwise.learn(recipe.pipeline, chunks, options.jobs, options.ledger, _stop_if_interrupted)
         _chunkwise.charge_once(recipe.pipeline, options.ledger, chunks.total, secrets.token_hex(16))
@@ -246,7 +259,7 @@ def _release_folder(options: argparse.Namespace, recipe) -> list[str] | None:
         chunks = _chunks_to_release(options, recipe)
         folder.at_once = chunks is None
         if chunks is None:
-            released, lines = _released_at_once(options, recipe)
+            released, lines, _ = _released_at_once(options, recipe)
             _write_folder(options, folder, iter([_arrow(released)]), len(released))
         else:
             before = folder.learned()
@@ -296,7 +309,7 @@ def _chunks_to_release(options: argparse.Namespace, recipe):
 
 
 def _released_at_once(options: argparse.Namespace, recipe) -> tuple:
-    """Return the released table, and the lines that say what was done."""
+    """Return the released table, the lines that say what was done, and the report if one is wanted."""
     from skdp import _files
     from skdp._released import account
     from skdp.ledger import set_ledger
@@ -305,7 +318,47 @@ def _released_at_once(options: argparse.Namespace, recipe) -> tuple:
         set_ledger(recipe.pipeline, options.ledger)
     table = _files.read_table(options.table, decimals=True)
     released, keep = recipe.pipeline.fit_release(table)
-    return released, list(account(recipe, table, released, keep))
+    lines = list(account(recipe, table, released, keep))
+    if not options.report:
+        return released, lines, None
+    from skdp._report_files import of_release, report_kind
+
+    return released, lines, of_release(recipe, table, released, keep, report_kind(options.report))
+
+
+def _check_report_of_release(options: argparse.Namespace) -> None:
+    from skdp._report_files import check_place
+
+    if options.to_folder:
+        raise ValueError("--report goes with a release that is a file; name one as --output, or use skdp report later.")
+    check_place(options.report, options.output, options.table, options.recipe)
+
+
+def _write_report(path: str, text: bytes) -> None:
+    from skdp import _files
+
+    with _files.replacing(path) as file:
+        file.write(text)
+        _stop_if_interrupted()
+
+
+def report(options: argparse.Namespace) -> int:
+    """Say what a release did to a table, and who could still be singled out."""
+    start = time.perf_counter()
+    from skdp._report_files import check_place, of_files, report_kind
+
+    check_place(options.output, options.original, options.released)
+    told = of_files(
+        options.original,
+        options.released,
+        quasi_identifiers=options.quasi_identifiers,
+        sensitive=options.sensitive,
+        target=options.target,
+        title=options.title,
+    )
+    _write_report(options.output, told.to_bytes(report_kind(options.output), public=options.public))
+    _say(told.verdict, f"written in {time.perf_counter() - start:.1f} s: {options.output}")
+    return 0
 
 
 def inspect(options: argparse.Namespace) -> int:
@@ -400,7 +453,19 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("table", metavar="TABLE", help="table to mask: .csv, .csv.gz or .parquet")
     command.add_argument("--recipe", required=True, metavar="FILE", help="TOML file of the steps")
     command.add_argument("--ledger", metavar="FILE", help="privacy ledger to charge before any noise is drawn")
+    command.add_argument("--report", metavar="FILE", help="data safety report to write, too: .html or .json")
     _add_output(command)
+    command = _command(commands, "report", report, "say how safe and how useful a release is", REPORT_EXAMPLE)
+    command.add_argument("original", metavar="ORIGINAL", help="table before: .csv, .csv.gz or .parquet")
+    command.add_argument("released", metavar="RELEASED", help="table as released")
+    command.add_argument(
+        "--quasi-identifiers", type=_names, required=True, metavar="A,B,C", help="columns that others may know"
+    )
+    command.add_argument("--sensitive", type=_names, metavar="S,T", help="columns that nobody should learn")
+    command.add_argument("--target", metavar="T", help="column that a model is to predict")
+    command.add_argument("--title", default="Data safety report", metavar="TEXT", help="what the report is called")
+    command.add_argument("--public", action="store_true", help="leave out all that was counted in the original")
+    command.add_argument("--output", required=True, metavar="FILE", help="file to write: .html or .json")
     command = _command(commands, "inspect", inspect, "print what a table tells about people", INSPECT_EXAMPLE)
     command.add_argument("table", metavar="TABLE", help="table to look at: .csv, .csv.gz or .parquet")
     command.add_argument("--quasi-identifiers", type=_names, metavar="A,B,C", help="columns that others may know")

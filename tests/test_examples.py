@@ -25,6 +25,12 @@ SAID = {
         "12 candidates searched; the ledger still reads 10",
         "ε = 20 for each record, central (replace one record)",
     ],
+    "plot_05_data_safety_report": [
+        "with at least 4 others.",
+        "There is no differential privacy guarantee for a record",
+        "after   k = 5, 0 records alone in their class",
+        "report.html",
+    ],
 }
 
 
