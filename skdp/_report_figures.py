@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from skdp import _frames, _inspection, metrics
@@ -14,6 +15,7 @@ from skdp.guarantees import privacy_guarantee
 THRESHOLD = 0.2  # risk above which records are counted: a class of fewer than five
 MOST_IN_RULES = 12
 FEW_CLASSES = 20  # different integers up to which a target is one of classes
+MOST_CLASSES = 50
 CANNOT_MATCH = "which released record was which original one cannot be told: give 'keep' as fit_release returns it"
 
 
@@ -33,7 +35,7 @@ class Tables:
     """
 
     def __init__(self, original, released, keep, quasi_identifiers, sensitive, target):
-        self.original, self.released = _in_floats(original, released)
+        self.original, self.released = _measurable(original, released)
         self.rows = matched_rows(original, released, keep)
         self.quasi_identifiers, self.sensitive, self.target = quasi_identifiers, sensitive, target
         self.common = [name for name in original.columns if name in released.columns]
@@ -47,24 +49,29 @@ class Tables:
         return None if self.rows is None else _frames.take_rows(self.original, self.rows)
 
 
-def _in_floats(*frames: Any) -> list:
-    """Return the tables with numbers that floats cannot tell apart, such as long identifiers, as texts."""
-    large = {
-        name for frame in frames for name in _frames.columns_of_kind(frame, "number") if _is_beyond_floats(frame, name)
-    }
-    held = [[name for name in frame.columns if name in large] for frame in frames]
+def _measurable(*frames: Any) -> list:
+    """Return the tables with what metrics cannot measure as texts: numbers beyond floats, durations and the like."""
+    strange = {name for frame in frames for name in frame.columns if _is_beyond_metrics(frame, name)}
     return [
-        _frames.assign(frame, {name: _frames.texts(frame, name) for name in names})
-        for frame, names in zip(frames, held, strict=True)
+        _frames.assign(frame, {name: _spelled(frame, name) for name in frame.columns if name in strange})
+        for frame in frames
     ]
 
 
-def _is_beyond_floats(frame: Any, name: str) -> bool:
+def _is_beyond_metrics(frame: Any, name: str) -> bool:
+    kind = _frames.kind(frame, name)
     try:
-        _frames.numbers(frame, name)
+        if kind == "number":
+            _frames.numbers(frame, name)
     except ValueError:
         return True
-    return False
+    return kind == "other"
+
+
+def _spelled(frame: Any, name: str) -> pa.Array:
+    absent = _frames.missing(frame, name)
+    cells = frame.get_column(name).to_list()
+    return pa.array([None if gone else str(cell) for cell, gone in zip(cells, absent, strict=True)], pa.large_string())
 
 
 def count(tables: Tables, pipeline: Any, scenarios: Mapping[str, float]) -> dict:
@@ -357,6 +364,8 @@ def _model(tables: Tables) -> dict:
     kind, classes = _frames.kind(kept, target), _inspection.described(kept, target).distinct
     held = [frame.select([*others, target]) for frame in (kept, tables.released)]
     in_classes = kind not in ("number", "date") or kind == "number" and classes <= FEW_CLASSES
+    if in_classes and classes > MOST_CLASSES:
+        return _not_told(f"the target has more than {MOST_CLASSES} classes")
     if in_classes and kind == "number":
         held = [_frames.assign(frame, {target: _frames.texts(frame, target)}) for frame in held]
     tree = (DecisionTreeClassifier if in_classes else DecisionTreeRegressor)(min_samples_leaf=20, random_state=0)

@@ -239,6 +239,12 @@ def test_large_identifiers_are_told_apart():
     assert became(table, table)["Card"] == "untouched"
 
 
+def test_kinds_of_values_that_no_metric_knows_are_compared_as_texts():
+    table = pd.DataFrame({"Stay": pd.to_timedelta(np.arange(30) % 7, "D"), "Town": "Bonn"})
+    for kind in (pl.from_pandas, lambda one: one):
+        assert set(became(kind(table), kind(table)).values()) == {"untouched"}
+
+
 def test_a_forgotten_identifier_is_named_in_the_verdict(case):
     forgotten = case.released.assign(Name=case.table["Name"])
     report = DataSafetyReport(case.table, forgotten, quasi_identifiers=KNOWN)
