@@ -36,7 +36,7 @@ class Ranges:
         self.column, self.categories = column, categories
         self.is_date = categories is None and _frames.kind(frame, column) == "date"
         values = self._values(frame)
-        self.values = np.unique(values[~np.isnan(values)])
+        self.values = np.unique(values[~np.isnan(values)]) + 0.0  # -0.0 is 0.0
         if categories is not None:
             self.values = np.arange(len(categories), dtype=np.float64)
         self.scale = RangeScale(_positions(self.values))
