@@ -27,6 +27,19 @@ def spelled(number: float) -> str:
     return str(int(number)) if integral else repr(float(number))
 
 
+def ordered_values(frame, column, categories=None) -> np.ndarray:
+    """Return a column as float64 in its order: numbers, days, or ranks among ordered categories; missing is NaN."""
+    if _frames.missing(frame, column).all():  # in an object column, of no kind
+        return np.full(len(frame), np.nan)
+    if categories is not None:
+        found = pc.index_in(_frames.texts(frame, column), pa.array(categories, pa.large_string()))
+        return found.cast(pa.float64()).fill_null(np.nan).to_numpy(zero_copy_only=False)
+    if _frames.kind(frame, column) == "date":
+        dates = _frames.dates(frame, column)
+        return np.where(np.isnat(dates), np.nan, dates.astype(np.int64).astype(np.float64))
+    return _frames.numbers(frame, column)
+
+
 class Ranges:
     """A column of numbers, dates or ordered categories, and the ranges that its classes become."""
 
@@ -42,16 +55,7 @@ class Ranges:
         self.scale = RangeScale(_positions(self.values))
 
     def _values(self, frame) -> np.ndarray:
-        """Return the column as float64 in its order; missing is NaN."""
-        if _frames.missing(frame, self.column).all():  # in an object column, of no kind
-            return np.full(len(frame), np.nan)
-        if self.categories is not None:
-            found = pc.index_in(_frames.texts(frame, self.column), pa.array(self.categories, pa.large_string()))
-            return found.cast(pa.float64()).fill_null(np.nan).to_numpy(zero_copy_only=False)
-        if self.is_date:
-            dates = _frames.dates(frame, self.column)
-            return np.where(np.isnat(dates), np.nan, dates.astype(np.int64).astype(np.float64))
-        return _frames.numbers(frame, self.column)
+        return ordered_values(frame, self.column, self.categories)
 
     def codes(self, frame) -> np.ndarray:
         """Return each record's code: 0 is missing, i the i-th value, or one between it and the next."""
