@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from skdp import _frames
-from skdp._generalisation import MISSING, Nodes, Ranges, Sets
+from skdp._generalisation import MISSING, Nodes, Ranges, Sets, are_contiguous, edges_of
 from skdp._hierarchies import Hierarchy
 
 NUMBER = r"-?(?:\d+(?:\.\d+)?(?:e[+-]?\d+)?|inf)"
@@ -74,6 +74,9 @@ class EndReader:
         self._order = _frames.category_order(frame, column)
         self._is_date = self._order is None and _frames.kind(frame, column) == "date"
         self._value = DAY if self._is_date else NUMBER
+        ends = [edges_of(name) for name in self._order] if self._order and are_contiguous(self._order) else []
+        self._first = {low: float(rank) for rank, (low, _) in enumerate(ends)}
+        self._last = {high: float(rank) for rank, (_, high) in enumerate(ends)}
 
     def ends(self, labels: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:
         """Return the lowest and the highest value that each label stands for, and which say "or missing".
@@ -117,6 +120,9 @@ class EndReader:
         rank = {name: float(position) for position, name in enumerate(self._order)}
         if label in rank:
             return rank[label], rank[label]
+        low, high = edges_of(label) or (None, None)
+        if low in self._first and high in self._last:
+            return self._first[low], self._last[high]
         readings = [(np.nan, np.nan)]
         for found in re.finditer(" - ", label):
             low, high = rank.get(label[: found.start()]), rank.get(label[found.end() :])
