@@ -8,6 +8,7 @@ import datetime
 import io
 import pickle
 import random
+import re
 import signal
 import traceback
 import warnings
@@ -246,6 +247,7 @@ by = "Town"
 use = "QuantileBinner"
 n_bins = 2
 columns = ["Debt"]
+encode = "ordinal"
 [[steps]]
 use = "LaplaceNoise"
 epsilon = 1.5
@@ -257,7 +259,7 @@ quasi_identifiers = ["Age", "Town"]
 hierarchies = { Town = { Lima = ["Peru", "any"], Oslo = ["Norway", "any"] } }
 [[steps]]
 use = "StandardScaler"
-columns = ["Age"]
+columns = ["Debt"]
 """
 SCHEMA = """\
 [[steps]]
@@ -288,8 +290,22 @@ PIECES = [
 ]  # fmt: skip
 
 
+VALUES = [
+    "-1", "0", "1", "2", "1.5", "1e-300", "1e300", "9223372036854775807", "true", "false", '""', '"Age"', '"nope"',
+    "[]", "[1]", '["Age"]', '["Age", "Debt"]', '["Age", "Age"]', "[[1, 2], [3]]", "[0, 120]", "[120, 0]", "{}",
+    "{ Age = 1 }", "{ Debt = [0, 9] }", '{ Age = "x" }', "{ none = true }", "2020-12-31", "12:00:00", "{ Town = { Lima = [] } }",
+    '{ Town = ["Lima", "Oslo"] }', '{ Town = { Lima = 1, Oslo = -1 } }', '"observed"', '"mean"', '"zscore"', '"always"',
+]  # fmt: skip
+
+
 def mutated(text, rng):
-    """Return a text with a few pieces of it cut, doubled, swapped or replaced, or a few of its bytes."""
+    """Return a text with a few values, lines or pieces of it cut, doubled, swapped or replaced, or a few bytes."""
+    settings_of = list(re.finditer(r"(?<= = ).*$", text, re.MULTILINE))
+    if settings_of and rng.random() < 0.6:
+        place = rng.choice(settings_of)
+        text = text[: place.start()] + rng.choice(VALUES) + text[place.end() :]
+        if rng.random() < 0.7:
+            return text.encode()
     for _ in range(rng.choice([1, 1, 2, 4])):
         start = rng.randrange(len(text) + 1)
         end = min(len(text), start + rng.choice([0, 1, 3, 10, 40]))
@@ -437,3 +453,15 @@ def test_a_fuzz_notices_a_traceback_and_a_hang(tmp_path, monkeypatch):
     for kind in (crashes, hangs):
         with pytest.raises(AssertionError, match=f"{kind.__name__}, case 7"):
             fuzz(kind, [7], tmp_path)
+
+
+def test_what_is_broken_was_whole_before(tmp_path, monkeypatch):
+    monkeypatch.setattr("test_properties.mutated", lambda text, rng: text.encode())
+    statuses = []
+    monkeypatch.setattr(
+        "test_properties.command", lambda *words, run=command: statuses.append(run(*words)) or statuses[-1]
+    )
+    monkeypatch.setattr("test_properties.refused_in_one_line", lambda work, *, prefix: work())
+    for kind in FUZZES:
+        fuzz(kind, [0], tmp_path)
+    assert statuses == [0, 0]
