@@ -294,7 +294,8 @@ VALUES = [
     "-1", "0", "1", "2", "1.5", "1e-300", "1e300", "9223372036854775807", "true", "false", '""', '"Age"', '"nope"',
     "[]", "[1]", '["Age"]', '["Age", "Debt"]', '["Age", "Age"]', "[[1, 2], [3]]", "[0, 120]", "[120, 0]", "{}",
     "{ Age = 1 }", "{ Debt = [0, 9] }", '{ Age = "x" }', "{ none = true }", "2020-12-31", "12:00:00",
-    "{ Town = { Lima = [] } }", '{ Town = ["Lima", "Oslo"] }', '{ Town = { Lima = 1, Oslo = -1 } }', '"observed"', '"mean"', '"zscore"', '"always"',
+    "{ Town = { Lima = [] } }", '{ Town = ["Lima", "Oslo"] }', "{ Town = { Lima = 1, Oslo = -1 } }", '"observed"',
+    '"mean"', '"zscore"', '"always"',
 ]  # fmt: skip
 
 
