@@ -194,7 +194,7 @@ def dumped(pipeline: Pipeline) -> bytes | None:
 
 
 class _Loader(pickle.Unpickler):
-    """Reads what `dumped` wrote, and nothing that could run code: numbers, texts, arrays and our own dataclasses."""
+    """Reads what `dumped` wrote, and nothing that could run code: numbers, texts, arrays, our own plain classes."""
 
     _known = {
         ("fractions", "Fraction"), ("builtins", "set"), ("builtins", "frozenset"), ("numpy", "ndarray"),
@@ -203,10 +203,13 @@ class _Loader(pickle.Unpickler):
         ("pyarrow.lib", "_restore_array"), ("pyarrow.lib", "py_buffer"), ("pyarrow.lib", "type_for_alias"),
     }  # fmt: skip
 
+    _kept_in = ("skdp._generalisation", "skdp._mondrian", "skdp._scales", "skdp._sampling")
+
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in self._known or module.startswith("skdp.") and "." not in name:
             found = super().find_class(module, name)
-            if not module.startswith("skdp.") or isinstance(found, type) and is_dataclass(found):
+            ours = isinstance(found, type) and (is_dataclass(found) or module in self._kept_in)
+            if ours or not module.startswith("skdp."):
                 return found
         raise pickle.UnpicklingError(name)
 
