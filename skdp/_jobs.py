@@ -136,7 +136,9 @@ def release(options: argparse.Namespace) -> int:
     start = time.perf_counter()
     _check_output(options, options.table)
     recipe = recipes.read(options.recipe, options.seed)
-    options.ledger = PrivacyLedger(options.ledger) if options.ledger else None
+    if options.ledger:
+        options.ledger = PrivacyLedger(options.ledger)
+        set_ledger(recipe.pipeline, options.ledger)
     run = _release_folder if options.to_folder else _release_file
     with notes_in_lines(), naming(recipe.pipeline):
         lines = run(options, recipe)
@@ -149,12 +151,11 @@ def release(options: argparse.Namespace) -> int:
 def _release_file(options: argparse.Namespace, recipe: Recipe) -> list[str]:
     """Release a table as a file; return the lines that say what was done."""
     with _written(options) as writer:
-        chunks = _chunks_to_release(options, recipe)
+        chunks = _learned_from(options, recipe, None)
         if chunks is None:
             released, lines = _released_at_once(options, recipe)
             writer.write(released)
             return lines
-        _chunkwise.learn(recipe.pipeline, chunks, options.jobs, options.ledger, stop_if_interrupted)
         _chunkwise.charge_once(recipe.pipeline, options.ledger, chunks.total, secrets.token_hex(16))
         told = Account(recipe)
         with progress(chunks.total) as update:
@@ -178,14 +179,13 @@ def _release_folder(options: argparse.Namespace, recipe: Recipe) -> list[str] | 
         if folder.complete:
             say(f"{options.output} is complete already: {folder.rows:,} records")
             return None
-        chunks = _chunks_to_release(options, recipe)
+        before = folder.learned()
+        chunks = _learned_from(options, recipe, before)
         folder.at_once = chunks is None
         if chunks is None:
             released, lines = _released_at_once(options, recipe)
             _write_folder(options, folder, iter([_arrow(released)]), len(released))
         else:
-            before = folder.learned()
-            _chunkwise.learn(recipe.pipeline, chunks, options.jobs, options.ledger, stop_if_interrupted, before)
             if before is None:
                 learned = _chunkwise.dumped(recipe.pipeline)
                 folder.at_once = learned is None
@@ -214,21 +214,43 @@ def _release_parts(
             stop_if_interrupted()
 
 
+def _learned_from(
+    options: argparse.Namespace, recipe: Recipe, before: bytes | None
+) -> CsvChunks | ParquetChunks | None:
+    """Fit the steps to the table in chunks, and return these; None where it has to be seen at once, which is said."""
+    chunks = _chunks_to_release(options, recipe)
+    if chunks is None:
+        return None
+
+    def told(rows: int) -> None:
+        update(rows)
+        stop_if_interrupted()
+
+    passes = 0 if before is not None else _chunkwise.count_passes(recipe.pipeline)
+    try:
+        with progress(chunks.total * passes) as update:
+            _chunkwise.learn(recipe.pipeline, chunks, options.jobs, told, before)
+    except _chunkwise.NotInChunks as error:
+        return _at_once(str(error))
+    return chunks
+
+
+def _at_once(reason: str) -> None:
+    print(f"skdp: note: {reason}, so all of it is in memory at once", file=sys.stderr)
+
+
 def _chunks_to_release(options: argparse.Namespace, recipe: Recipe) -> CsvChunks | ParquetChunks | None:
     """Return the table in chunks, None where it is one chunk or has to be seen at once."""
     chunks = table_chunks(options.table, options.chunk_rows)
     if chunks.total <= options.chunk_rows:
         return None
     reason = _chunkwise.obstacle(recipe.pipeline, next(iter(chunks)), chunks.total)
-    if reason is not None:
-        print(f"skdp: note: {reason}, so all of it is in memory at once", file=sys.stderr)
-        return None
-    return chunks
+    return chunks if reason is None else _at_once(reason)
 
 
 def _released_at_once(options: argparse.Namespace, recipe: Recipe) -> tuple[Any, list[str]]:
     """Return the released table, and the lines that say what was done."""
-    if options.ledger is not None:
+    if options.ledger:
         set_ledger(recipe.pipeline, options.ledger)
     table = _files.read_table(options.table, decimals=True)
     released, keep = recipe.pipeline.fit_release(table)
