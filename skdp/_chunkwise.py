@@ -31,6 +31,10 @@ EXACT_ROWS = 1 << 20  # more numbers of a column are learned from by a sketch
 DRAWING = (*NOISE, DistributionImputer, FakerSynthesizer)
 
 
+class NotInChunks(Exception):  # noqa: N818
+    """A step has to see the table at once; the message says which."""
+
+
 def obstacle(pipeline: Pipeline, chunk: pd.DataFrame, rows: int = 0) -> str | None:
     """Return why a pipeline has to see a table at once, None where chunks of it do.
 
@@ -115,14 +119,14 @@ def learn(
     pipeline: Pipeline,
     chunks: Iterable[pd.DataFrame],
     jobs: int,
-    ledger: Any,
-    between: Callable[[], None],
+    between: Callable[[int], None],
     before: bytes | None = None,
 ) -> None:
     """Fit the steps of a pipeline that has no `obstacle` to a table in chunks.
 
     Each step that learns goes through the table once, as the steps before it release that. Those that learn at a price
-    charge the ledger. Noise does not: what is drawn of it here is never released, and nothing is learned from it.
+    charge their ledger. Noise does not: what is drawn of it here is never released, and nothing is learned from it. Its
+    steps lose their ledger, so that chunks are not charged one by one; see `charge_once`.
 
     Parameters
     ----------
@@ -132,22 +136,22 @@ def learn(
         The table; gone through several times.
     jobs : int
         How many threads work.
-    ledger : PrivacyLedger or None
-        What to charge.
     between : callable
-        Called between two chunks.
+        Called with the number of rows after each chunk that was learned from.
     before : bytes, default=None
         What `dumped` gave of a run before: no step learns, or is charged, again.
 
     Raises
     ------
+    NotInChunks
+        If a step cannot learn from the chunks of this table.
     ValueError
         If `before` cannot be read.
     """
     known = _loaded(before) if before is not None else {}
     for _, step in pipeline.steps:
-        if ledger is not None and hasattr(step, "ledger") and not isinstance(step, NOISE):
-            step.set_params(ledger=ledger)
+        if isinstance(step, NOISE):
+            step.set_params(ledger=None)
     for position, (name, step) in enumerate(pipeline.steps):
         if name in known:
             vars(step).update(known[name])
@@ -156,13 +160,25 @@ def learn(
         parts = _released_by(front, chunks, jobs)
         if hasattr(step, "partial_fit"):
             for part in parts:
-                step.partial_fit(part)
-                between()
+                _learn_from(step, part)
+                between(len(part))
             if hasattr(step, "finish"):
                 step.finish()  # here, not in the middle of a release
         else:
             step.fit(next(parts, None))
             parts.close()
+
+
+def _learn_from(step: Any, part: pd.DataFrame) -> None:
+    try:
+        step.partial_fit(part)
+    except ValueError as error:  # whether it is the table's fault or that of the chunks, the whole table tells
+        raise NotInChunks(f"{_kind(step)} cannot learn from this table in chunks") from error
+
+
+def count_passes(pipeline: Pipeline) -> int:
+    """Return how often `learn` goes through the table."""
+    return sum(hasattr(step, "partial_fit") for _, step in pipeline.steps)
 
 
 def _released_by(front: Pipeline, chunks: Iterable[pd.DataFrame], jobs: int) -> Iterator[pd.DataFrame]:
@@ -194,7 +210,7 @@ def dumped(pipeline: Pipeline) -> bytes | None:
 
 
 class _Loader(pickle.Unpickler):
-    """Reads what `dumped` wrote, and nothing that could run code: numbers, texts, arrays and our own dataclasses."""
+    """Reads what `dumped` wrote, and nothing that could run code: numbers, texts, arrays, our own plain classes."""
 
     _known = {
         ("fractions", "Fraction"), ("builtins", "set"), ("builtins", "frozenset"), ("numpy", "ndarray"),
@@ -203,10 +219,13 @@ class _Loader(pickle.Unpickler):
         ("pyarrow.lib", "_restore_array"), ("pyarrow.lib", "py_buffer"), ("pyarrow.lib", "type_for_alias"),
     }  # fmt: skip
 
+    _kept_in = ("skdp._generalisation", "skdp._mondrian", "skdp._scales", "skdp._sampling")
+
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in self._known or module.startswith("skdp.") and "." not in name:
             found = super().find_class(module, name)
-            if not module.startswith("skdp.") or isinstance(found, type) and is_dataclass(found):
+            ours = isinstance(found, type) and (is_dataclass(found) or module in self._kept_in)
+            if ours or not module.startswith("skdp."):
                 return found
         raise pickle.UnpicklingError(name)
 

@@ -214,10 +214,17 @@ def replacing(path: str | Path) -> Iterator[io.BufferedWriter]:
             yield file
             file.flush()
             os.fsync(handle)
-            os.replace(temporary, target)
+            _rename(temporary, target, path)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+
+
+def _rename(temporary: Path, target: Path, path: str | Path) -> None:
+    try:
+        os.replace(temporary, target)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def locked(name: Path, flags: int, path: str | Path) -> int:

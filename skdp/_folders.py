@@ -130,8 +130,10 @@ class PartFolder:
         os.replace(temporary, self.folder / name)
         _sync(self.folder)
 
-    def keep_learned(self, data: bytes) -> None:
-        """Keep what steps have learned until the folder is complete."""
+    def keep_learned(self, data: bytes | None) -> None:
+        """Keep what steps have learned until the folder is complete; None is nothing to keep."""
+        if data is None:
+            return
         self._replace(LEARNED, data)
         self.keep("learned", {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()})
 
@@ -245,7 +247,7 @@ def making(path: str | Path, made_with: Mapping[str, Any], *, resume: bool = Fal
                 (folder / MANIFEST).unlink(missing_ok=True)
             raise
     finally:
-        if not (folder / MANIFEST).exists():
+        if _is_there(handle, folder) and not (folder / MANIFEST).exists():
             shutil.rmtree(folder, ignore_errors=True)
         os.close(handle)
 
@@ -285,6 +287,14 @@ def _folder_lock(folder: Path, path: str | Path) -> int:
             return locked(folder, os.O_RDONLY | os.O_DIRECTORY, path)
         except FileNotFoundError:
             continue  # it got its name just now
+
+
+def _is_there(handle: int, folder: Path) -> bool:
+    """Whether a folder that is open still has its name."""
+    try:
+        return os.path.samestat(os.fstat(handle), os.stat(folder, follow_symlinks=False))
+    except FileNotFoundError:
+        return False
 
 
 def _check_free(target: Path, path: str | Path, resume: bool) -> None:

@@ -256,6 +256,24 @@ def test_another_table_or_recipe_does_not_go_on(folder, capsys, monkeypatch):
     assert "another table" in capsys.readouterr().err
 
 
+def test_a_step_that_fails_on_chunks_gets_the_whole_table(folder, capsys, monkeypatch):
+    def refuses(step, X, y=None):
+        raise ValueError("too many to count in chunks")
+
+    monkeypatch.setattr(OutlierDropper, "partial_fit", refuses, raising=False)
+    for output in ("masked", "masked.csv"):
+        words = ["--ledger", folder / f"{output}.db"]
+        assert release(folder, OUTLIERS + NOISE, *words, output=output) == 0
+        note = "skdp: note: OutlierDropper cannot learn from this table in chunks, so all of it is in memory at once\n"
+        assert capsys.readouterr().err == note
+        assert PrivacyLedger(folder / f"{output}.db").entries()["purpose"].tolist() == ["fit", "transform"]
+
+
+def test_a_ledger_that_nothing_is_charged_to_is_refused(folder, capsys):
+    assert release(folder, BINS, "--ledger", folder / "budget.db") == 2
+    assert "so nothing would be charged" in capsys.readouterr().err
+
+
 def test_a_gender_column_needs_the_whole_table(folder):
     (folder / "recipe.toml").write_text(CLEAN)
     pipeline = read(folder / "recipe.toml").pipeline

@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "skdp"
 LAYERS = [
-    {"_checks", "_documentation", "_countries", "_inversion", "_gaussian_scale"},
+    {"_checks", "_terminal", "_documentation", "_countries", "_inversion", "_gaussian_scale"},
     {"_frames", "_levels", "mechanisms", "accounting", "metrics", "_streams", "_ledger_file"}
     | {"_scales", "_mondrian", "_hierarchies", "_generalisation"},
     {"_arrays", "_addresses", "_quantiles", "_sampling", "_faker_*"},
@@ -31,6 +31,7 @@ LAYERS = [
     {"_recipe_files"},
     {"recipes"},
     {"_released", "_streaming", "_chunkwise", "_report_files"},
+    {"_jobs"},
     {"distributed", "cli", "datasets"},
     {"__init__", "__main__"},
 ]

@@ -1,0 +1,334 @@
+"""The jobs of ``skdp synthesize``, ``release`` and ``report``: what is written is written whole, or part by part."""
+
+import argparse
+import os
+import secrets
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from skdp import _chunkwise, _files, _frames, recipes
+from skdp._chunks import CsvChunks, ParquetChunks, table_chunks
+from skdp._folders import PartFolder, digest, is_folder, making
+from skdp._recipe_files import Recipe, naming, works_in_chunks
+from skdp._released import Account, account
+from skdp._report_files import check_place, of_files, of_release, report_kind
+from skdp._streaming import CHUNK_ROWS, cut, default_jobs, progress, synthesized, write_parts
+from skdp._terminal import notes_in_lines, say, stop_if_interrupted
+from skdp.ledger import PrivacyLedger, set_ledger
+from skdp.synthesis import FakerSynthesizer
+
+
+def synthesize(options: argparse.Namespace) -> int:
+    """Make a table of fictitious people from a request."""
+    start = time.perf_counter()
+    _check_output(options, options.request)
+    pipeline, in_chunks = _synthesis(options.recipe, options.seed)
+    request = _files.read_table(options.request)
+    with naming(pipeline):
+        if options.to_folder:
+            records = _synthesize_folder(options, pipeline, request, in_chunks)
+        else:
+            records = _synthesize_file(options, pipeline, request, in_chunks)
+    if records is not None:
+        print(f"{records:,} records in {time.perf_counter() - start:.1f} s: {options.output}")
+    return 0
+
+
+def _synthesize_file(options: argparse.Namespace, pipeline: Any, request: pd.DataFrame, in_chunks: bool) -> int:
+    """Make, clean and write the table piece by piece, all three at once. Return its length."""
+    with _written(options) as writer:
+        if not in_chunks:
+            return writer.write(pipeline.fit_transform(request))
+        total, pieces = synthesized(pipeline, request, options.jobs)
+        done = 0
+        with progress(total) as update:
+            for piece, _ in cut(pieces, options.chunk_rows):
+                done += writer.write(piece)
+                update(len(piece))
+                stop_if_interrupted()
+    return done
+
+
+def _synthesize_folder(
+    options: argparse.Namespace, pipeline: Any, request: pd.DataFrame, in_chunks: bool
+) -> int | None:
+    """Make the table as a folder, or what is missing of it. Return its length, None if nothing was missing."""
+    named = options.recipe.lower().endswith(".toml")
+    made_with = {
+        "recipe": digest(options.recipe) if named else options.recipe,
+        "request": digest(options.request),
+        "--chunk-rows": options.chunk_rows,
+    }
+    with _folder(options, "synthesize", made_with) as folder:
+        if folder.complete:
+            say(f"{options.output} is complete already: {folder.rows:,} records")
+            return None
+        folder.at_once = not in_chunks
+        if in_chunks:
+            # no privacy rests on this seed, and the rest of the table is found by it
+            pipeline[0].set_params(random_state=_kept_seed(options, folder))
+            total, pieces = synthesized(pipeline, request, options.jobs, folder.rows)
+        else:
+            table = _arrow(pipeline.fit_transform(request))
+            total, pieces = len(table), iter([table])
+        _write_folder(options, folder, pieces, total)
+        folder.finish()
+        return folder.rows
+
+
+def _kept_seed(options: argparse.Namespace, folder: PartFolder) -> int:
+    """Return the seed that the folder was begun with, or for a new one that of the options or a random one."""
+    seed = folder.manifest.get("seed")
+    if seed is None:
+        seed = secrets.randbits(128) if options.seed is None else options.seed
+        folder.keep("seed", seed)
+    elif options.seed not in (None, seed):
+        raise ValueError(f"{options.output!r} was begun with another --seed; give the same to go on, or none.")
+    return seed
+
+
+def _write_folder(options: argparse.Namespace, folder: PartFolder, pieces: Iterator[pa.Table], total: int) -> None:
+    """Write the pieces that are missing as parts; say, when that fails, what is kept."""
+
+    def told(rows: int) -> None:
+        update(rows)
+        stop_if_interrupted()
+
+    with _telling_what_is_kept(folder), progress(total, folder.rows) as update:
+        if not folder.parts or folder.rows < total:
+            write_parts(folder, pieces, options.chunk_rows, told)
+        stop_if_interrupted()
+
+
+@contextmanager
+def _telling_what_is_kept(folder: PartFolder) -> Iterator[None]:
+    try:
+        yield
+    except BaseException as error:
+        if folder.parts and not folder.at_once:
+            error.add_note(f"{folder.rows:,} records are kept; go on with --resume")
+        raise
+
+
+@contextmanager
+def _folder(options: argparse.Namespace, command: str, made_with: dict) -> Iterator[PartFolder]:
+    """Open the output as a folder to write, or to go on with."""
+    versions = ", ".join(f"{name} {version(name)}" for name in ("skdp", "faker", "numpy", "pandas", "pyarrow"))
+    made_with = {"command": command, "version": versions, **made_with}
+    with making(options.output, made_with, resume=options.resume) as folder:
+        yield folder
+
+
+def _arrow(table: Any) -> pa.Table:
+    """Return a frame as an Arrow table."""
+    return pa.table(_frames.arrow_table(table))
+
+
+def release(options: argparse.Namespace) -> int:
+    """Mask a table as a recipe says."""
+    start = time.perf_counter()
+    _check_output(options, options.table)
+    if options.report:
+        _check_report_of_release(options)
+    recipe = recipes.read(options.recipe, options.seed)
+    if options.ledger:
+        options.ledger = PrivacyLedger(options.ledger)
+        set_ledger(recipe.pipeline, options.ledger)
+    run = _release_folder if options.to_folder else _release_file
+    with notes_in_lines(), naming(recipe.pipeline):
+        lines = run(options, recipe)
+    if lines:
+        title = [recipe.title] if recipe.title else []
+        say(*title, *lines, f"written in {time.perf_counter() - start:.1f} s: {options.output}")
+    return 0
+
+
+def _release_file(options: argparse.Namespace, recipe: Recipe) -> list[str]:
+    """Release a table as a file; return the lines that say what was done."""
+    with _written(options) as writer:
+        chunks = None if options.report else _learned_from(options, recipe, None)
+        if chunks is None:
+            released, lines, text = _released_at_once(options, recipe)
+            writer.write(released)
+            if text is not None:
+                _write_report(options.report, text)
+            return lines
+        _chunkwise.charge_once(recipe.pipeline, options.ledger, chunks.total, secrets.token_hex(16))
+        told = Account(recipe)
+        with progress(chunks.total) as update:
+            for table, look in _chunkwise.released(told, chunks, options.jobs):
+                told.add(look)
+                writer.write(table)
+                update(look.rows[0])
+                stop_if_interrupted()
+    return list(told.lines())
+
+
+def _release_folder(options: argparse.Namespace, recipe: Recipe) -> list[str] | None:
+    """Release a table as a folder, or what is missing of it; return the lines that say what was done."""
+    made_with = {
+        "recipe": digest(options.recipe),
+        "table": digest(options.table),
+        "--chunk-rows": options.chunk_rows,
+        "--seed": "given" if options.seed is not None else "none",  # whoever knows it can take the noise off
+    }
+    with _folder(options, "release", made_with) as folder:
+        if folder.complete:
+            say(f"{options.output} is complete already: {folder.rows:,} records")
+            return None
+        before = folder.learned()
+        chunks = _learned_from(options, recipe, before)
+        folder.at_once = chunks is None
+        if chunks is None:
+            released, lines, _ = _released_at_once(options, recipe)
+            _write_folder(options, folder, iter([_arrow(released)]), len(released))
+        else:
+            if before is None:
+                learned = _chunkwise.dumped(recipe.pipeline)
+                folder.at_once = learned is None
+                folder.keep_learned(learned)
+            _chunkwise.charge_once(recipe.pipeline, options.ledger, chunks.total, folder.manifest["run"])
+            told = Account(recipe)
+            _release_parts(options, folder, told, chunks)
+            lines = list(told.lines())
+        folder.finish()
+    return lines
+
+
+def _release_parts(
+    options: argparse.Namespace, folder: PartFolder, told: Account, chunks: CsvChunks | ParquetChunks
+) -> None:
+    """Release each chunk that is no part yet, and say, when that fails, what is kept."""
+    done = [(folder.folder / part["file"], part["changed"]) for part in folder.parts]
+    with _telling_what_is_kept(folder), progress(chunks.total) as update:
+        for table, look in _chunkwise.released(told, chunks, options.jobs, done):
+            told.add(look)
+            if table is not None:
+                with folder.write() as part:
+                    part.facts = {"changed": sorted(look.changed)}
+                    part.write(table)
+            update(look.rows[0])
+            stop_if_interrupted()
+
+
+def _learned_from(
+    options: argparse.Namespace, recipe: Recipe, before: bytes | None
+) -> CsvChunks | ParquetChunks | None:
+    """Fit the steps to the table in chunks, and return these; None where it has to be seen at once, which is said."""
+    chunks = _chunks_to_release(options, recipe)
+    if chunks is None:
+        return None
+
+    def told(rows: int) -> None:
+        update(rows)
+        stop_if_interrupted()
+
+    passes = 0 if before is not None else _chunkwise.count_passes(recipe.pipeline)
+    try:
+        with progress(chunks.total * passes) as update:
+            _chunkwise.learn(recipe.pipeline, chunks, options.jobs, told, before)
+    except _chunkwise.NotInChunks as error:
+        return _at_once(str(error))
+    return chunks
+
+
+def _at_once(reason: str) -> None:
+    print(f"skdp: note: {reason}, so all of it is in memory at once", file=sys.stderr)
+
+
+def _chunks_to_release(options: argparse.Namespace, recipe: Recipe) -> CsvChunks | ParquetChunks | None:
+    """Return the table in chunks, None where it is one chunk or has to be seen at once."""
+    chunks = table_chunks(options.table, options.chunk_rows)
+    if chunks.total <= options.chunk_rows:
+        return None
+    reason = _chunkwise.obstacle(recipe.pipeline, next(iter(chunks)), chunks.total)
+    return chunks if reason is None else _at_once(reason)
+
+
+def _released_at_once(options: argparse.Namespace, recipe: Recipe) -> tuple[Any, list[str], bytes | None]:
+    """Return the released table, the lines that say what was done, and the report if one is wanted."""
+    if options.ledger:
+        set_ledger(recipe.pipeline, options.ledger)
+    table = _files.read_table(options.table, decimals=True)
+    released, keep = recipe.pipeline.fit_release(table)
+    lines = list(account(recipe, table, released, keep))
+    if not options.report:
+        return released, lines, None
+    return released, lines, of_release(recipe, table, released, keep, report_kind(options.report))
+
+
+def _check_report_of_release(options: argparse.Namespace) -> None:
+    if options.to_folder:
+        raise ValueError("--report goes with a release that is a file; name one as --output, or use skdp report later.")
+    check_place(options.report, options.output, options.table, options.recipe)
+
+
+def _write_report(path: str, text: bytes) -> None:
+    with _files.replacing(path) as file:
+        file.write(text)
+        stop_if_interrupted()
+
+
+def report(options: argparse.Namespace) -> int:
+    """Say what a release did to a table, and who could still be singled out."""
+    start = time.perf_counter()
+    check_place(options.output, options.original, options.released)
+    told = of_files(
+        options.original,
+        options.released,
+        quasi_identifiers=options.quasi_identifiers,
+        sensitive=options.sensitive,
+        target=options.target,
+        title=options.title,
+    )
+    _write_report(options.output, told.to_bytes(report_kind(options.output), public=options.public))
+    say(told.verdict, f"written in {time.perf_counter() - start:.1f} s: {options.output}")
+    return 0
+
+
+def _synthesis(name: str, seed: int | None) -> tuple[Any, bool]:
+    """Return the pipeline of a recipe that makes records, and whether it may work chunk by chunk."""
+    if not name.lower().endswith(".toml"):
+        return recipes.recipe(name)(random_state=seed), True
+    pipeline = recipes.load(name, seed)
+    if not isinstance(pipeline[0], FakerSynthesizer):
+        raise ValueError(f"{name}, steps[1] must use FakerSynthesizer to make records; to mask a table: skdp release.")
+    return pipeline, works_in_chunks(pipeline)
+
+
+@contextmanager
+def _written(options: argparse.Namespace) -> Iterator[_files.TableWriter]:
+    """Open the output as a table to write, which replaces the old file when the block ends well."""
+    with _files.replacing(options.output) as file:
+        with _files.TableWriter(file, _files.ending(options.output), raw_cells=options.raw_cells) as writer:
+            yield writer
+            stop_if_interrupted()
+
+
+def _check_output(options: argparse.Namespace, table: str) -> None:
+    """Raise where no table can be written to the output, or it is the one to read. Settle what the output is."""
+    output = options.output
+    options.to_folder = is_folder(output)
+    options.jobs = options.jobs or default_jobs()
+    options.chunk_rows = options.chunk_rows or CHUNK_ROWS
+    if options.resume and not options.to_folder:
+        raise ValueError(f"--resume goes on with a folder; {output!r} is a file, which is written whole or not at all.")
+    if not options.to_folder:
+        _files.ending(output)
+    folder = Path(output).parent
+    if folder.is_file():
+        raise OSError(f"{str(folder)!r} is a file, not a folder to write {output!r} in.")
+    if not folder.is_dir():
+        raise OSError(f"The folder {str(folder)!r} of the output does not exist; make it first.")
+    if Path(output).is_dir() and not options.to_folder:
+        raise OSError(f"The output {output!r} is a folder; name a file in it, or end the name with a slash.")
+    if os.path.exists(output) and os.path.exists(table) and os.path.samefile(output, table):
+        raise ValueError(f"The output {output!r} is the table that is read; write to another file.")
