@@ -535,6 +535,28 @@ def take_rows(frame: nw.DataFrame, rows: np.ndarray) -> nw.DataFrame:
     return frame[rows]
 
 
+def stack(first: nw.DataFrame, second: nw.DataFrame) -> nw.DataFrame:
+    """Return the rows of both frames, which have the same columns and are of one library, with a fresh index.
+
+    Raises
+    ------
+    ValueError
+        If the libraries or the kinds of columns differ.
+    """
+    if first.implementation is not second.implementation:
+        raise ValueError("Chunks of different dataframe libraries were given; convert them to one.")
+    if first.implementation.is_pandas():
+        return nw.from_native(pd.concat([first.to_native(), second.to_native()], ignore_index=True))
+    if not first.implementation.is_polars():
+        return nw.concat([first, second])
+    import polars as pl
+
+    try:
+        return nw.from_native(pl.concat([first.to_native(), second.to_native()], how="vertical_relaxed"))
+    except pl.exceptions.PolarsError:  # whose message may show values
+        raise ValueError("Columns are of one kind in some chunks and of another in others; cast them first.") from None
+
+
 def cut(y: Any, keep: np.ndarray) -> Any:
     """Return the entries of `y` (series, array or list) where `keep` is True, in the container of `y`."""
     series = nw.from_native(y, allow_series=True, eager_only=True, pass_through=True)

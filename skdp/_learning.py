@@ -64,6 +64,12 @@ def bounds_of(owner: Any, column: object) -> tuple[float, float] | DPBounds:
     raise invalid(owner, "bounds", given, f"{requirement} (column {column!r})")
 
 
+def public_bounds(owner: Any, column: object) -> tuple[float, float] | None:
+    """Return a column's public bounds, or None where they have to be learned; checked."""
+    bounds = bounds_of(owner, column)
+    return None if isinstance(bounds, DPBounds) else bounds
+
+
 def price_of(owner: Any, columns: Iterable) -> dict[Any, Fraction]:
     """Return what learning each column costs: its ε, and that of its bounds where these are learned, too."""
     learned = {column: bounds_of(owner, column) for column in columns}
@@ -79,15 +85,17 @@ def noise_of(owner: Any, column: object) -> Noise:
     return noise_from(seeded_source(owner.random_state, type(owner).__name__, str(column)) if seeded else None)
 
 
-def learned_quantiles(owner: Any, column: object, values: np.ndarray, shares: np.ndarray) -> NoisyQuantiles:
-    """Return noisy quantiles of a column, over its public bounds or over noisy ones."""
+def learned_quantiles(
+    owner: Any, column: object, values: np.ndarray, shares: np.ndarray, times: np.ndarray | None = None
+) -> NoisyQuantiles:
+    """Return noisy quantiles of a column, over its public bounds or over noisy ones; `times` is of public bounds."""
     bounds, noise = bounds_of(owner, column), noise_of(owner, column)
     if isinstance(bounds, DPBounds):
         try:
             bounds = bounds.find(values, noise)
         except ValueError as error:
             raise ValueError(f"Column {column!r}: {error}") from None
-    return noisy_quantiles(values, shares, epsilon_of(owner, column), *bounds, noise=noise)
+    return noisy_quantiles(values, shares, epsilon_of(owner, column), *bounds, noise=noise, times=times)
 
 
 def learning_guarantee(

@@ -102,6 +102,7 @@ def noisy_quantiles(
     branching: int = BRANCHING,
     depth: int | None = None,
     spending: tuple[Fraction, ...] = SHARES,
+    times: np.ndarray | None = None,
 ) -> NoisyQuantiles:
     """Return quantiles of numbers, private for whoever replaces one record.
 
@@ -124,6 +125,8 @@ def noisy_quantiles(
         a cell for every fourth row: the number of rows is public.
     spending : tuple of Fraction, default=(3/10, 1/5, 1/2)
         Shares of ε of the tree and of each refinement; they add up to 1.
+    times : ndarray of int64 of shape (n_rows,), default=None
+        How many records each of `values` is; None for one.
 
     Returns
     -------
@@ -140,17 +143,18 @@ def noisy_quantiles(
     """
     noise = noise or noise_from(None)
     tree_share, *refinements = spending
-    n_rows, clamped = len(values), np.clip(values, lower, upper)
+    n_rows, clamped = len(values) if times is None else int(times.sum()), np.clip(values, lower, upper)
     depth = depth or next((one for one in range(*DEPTHS) if branching**one >= n_rows / 4), DEPTHS[1])
     n_cells = branching**depth
-    counts = np.bincount(cells_of(clamped, lower, upper, n_cells), minlength=n_cells + 1)[:n_cells]
+    cells = cells_of(clamped, lower, upper, n_cells)
+    counts = np.bincount(cells, weights=times, minlength=n_cells + 1)[:n_cells].astype(np.int64)
     cells, uncounted = noisy_tree(counts, n_rows, epsilon * tree_share, branching, noise)
     grid = np.linspace(0.5 * lower, 0.5 * upper, n_cells + 1) * 2  # halves, lest the difference overflow
     blur = _BLUR * math.sqrt(2) * SENSITIVITY * float(depth / (epsilon * tree_share))
     rough = Distribution(grid, monotone(np.r_[0.0, np.cumsum(cells)], n_rows - uncounted), blur)
     found, deviations = rough.quantiles(rough.total * shares), np.zeros(len(shares))
     for share in refinements:
-        found, deviations = _refined(clamped, found, shares, rough, epsilon * share, noise)
+        found, deviations = _refined(clamped, times, found, shares, rough, epsilon * share, noise)
     return NoisyQuantiles(found, deviations, rough)
 
 
@@ -238,12 +242,18 @@ def monotone(ranks: np.ndarray, total: float) -> np.ndarray:
 
 
 def _refined(
-    clamped: np.ndarray, found: np.ndarray, shares: np.ndarray, rough: Distribution, epsilon: Fraction, noise: Noise
+    clamped: np.ndarray,
+    times: np.ndarray | None,
+    found: np.ndarray,
+    shares: np.ndarray,
+    rough: Distribution,
+    epsilon: Fraction,
+    noise: Noise,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return quantiles moved by as many records as noisy counts between them say that they are off."""
-    counts = _counts_between(clamped, found)
+    counts = _counts_between(clamped, times, found)
     noisy = noise(counts, epsilon).astype(np.float64)
-    noisy += (len(clamped) - noisy.sum()) / len(noisy)  # the number of rows is public
+    noisy += (counts.sum() - noisy.sum()) / len(noisy)  # the number of rows is public
     total = max(float(noisy[:-1].sum()), 0.0)
     ranks = monotone(np.cumsum(noisy[:-2]), total)
     shifts = total * shares - ranks
@@ -255,11 +265,14 @@ def _refined(
         return np.sort(moved), deviations * pace
 
 
-def _counts_between(clamped: np.ndarray, found: np.ndarray) -> np.ndarray:
+def _counts_between(clamped: np.ndarray, times: np.ndarray | None, found: np.ndarray) -> np.ndarray:
     """Return how many values lie up to each of `found`, beyond the last, and are missing."""
-    up_to = np.array([np.count_nonzero(clamped <= one) for one in found.tolist()])
-    missing = int(np.isnan(clamped).sum())
-    return np.r_[np.diff(np.r_[0, up_to, len(clamped) - missing]), missing]
+
+    def count(where: np.ndarray) -> int:
+        return int(np.count_nonzero(where) if times is None else times[where].sum())
+
+    missing = np.isnan(clamped)
+    return np.r_[np.diff([0, *(count(clamped <= one) for one in found.tolist()), count(~missing)]), count(missing)]
 
 
 def _pace(rough: Distribution, found: np.ndarray, shares: np.ndarray, shifts: np.ndarray) -> np.ndarray:

@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -64,7 +64,19 @@ def quantile_bins(
     >>> quantile_bins(np.array([1.0, 2.0, 3.0, 4.0, 55.5, 66.6]), 3)
     QuantileBins(edges=array([ 2.7, 20. ]), means=array([ 1.5,  3.5, 61. ]), digits=2, n_values=6, n_tied=0)
     """
-    order = PartialOrder(values)
+    return bins_of(PartialOrder(values), n_bins, digits, min_size)
+
+
+def bins_of(order: Any, n_bins: int, digits: int | Literal[False] | None = None, min_size: int = 1) -> QuantileBins:
+    """Return bins of equal population, as `quantile_bins` does, of numbers that are in order already.
+
+    Parameters
+    ----------
+    order : PartialOrder, or what answers the same questions
+        The numbers.
+    n_bins, digits, min_size
+        See `quantile_bins`.
+    """
     edges = order.quantiles(n_bins)
     by_default = digits is None
     if by_default:

@@ -133,11 +133,20 @@ class Histogram:
         return cls(entries, positions, np.cumsum(np.concatenate(weights)), np.r_[0, stops[:-1]], stops)
 
     @classmethod
-    def count(cls, own: np.ndarray, entries: Values, groups: np.ndarray, n_groups: int) -> "Histogram":
-        """Count the values `own` of the rows in each of the groups and in all; a group without any gets the latter."""
+    def count(
+        cls, own: np.ndarray, entries: Values, groups: np.ndarray, n_groups: int, times: np.ndarray | None = None
+    ) -> "Histogram":
+        """Count the values `own` of the rows in each of the groups and in all; a group without any gets the latter.
+
+        `times` says how often each row counts; None for once.
+        """
         known, size = own >= 0, len(entries.values)
-        pairs, counts = np.unique(groups[known] * size + own[known], return_counts=True) if n_groups else (own[:0],) * 2
-        marginal = np.bincount(own[known], minlength=size)
+        weights = None if times is None else times[known]
+        pairs, counts = own[:0], own[:0]
+        if n_groups:
+            pairs, places = np.unique(groups[known] * size + own[known], return_inverse=True)
+            counts = np.bincount(places, weights=weights)
+        marginal = np.bincount(own[known], weights=weights, minlength=size)
         stops = np.r_[np.searchsorted(pairs // size, np.arange(n_groups), side="right"), len(pairs) + size]
         starts = np.r_[0, stops[:-1]]
         empty = starts == stops

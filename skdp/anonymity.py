@@ -13,12 +13,14 @@ from skdp._constraints import close, diverse
 from skdp._generalisation import Means, Nodes, Ranges, Sets
 from skdp._hierarchies import read_hierarchy
 from skdp._mondrian import Recoding, find, partition
+from skdp._partial import PartialFitMixin
+from skdp._summaries import Collected, DistinctRows
 from skdp._suppression import outlying_records
 from skdp.accounting import PrivacyGuarantee
 from skdp.base import PrivacyTransformer
 
 
-class KAnonymizer(PrivacyTransformer):
+class KAnonymizer(PartialFitMixin, PrivacyTransformer):
     """A table in which each record shares its quasi-identifiers with at least k - 1 others.
 
     Quasi-identifiers are what others may know about a person: age, region, occupation. Records are put into
@@ -100,6 +102,10 @@ class KAnonymizer(PrivacyTransformer):
     **k holds for the table that `fit_transform` releases, and for no other.** `transform` puts unseen rows into the
     learned classes and masks the quasi-identifiers of those that fit none; it drops no row. What it puts out may hold
     a label once only.
+
+    `partial_fit` counts the distinct rows of quasi-identifiers and sensitive columns, of which there may be at most
+    2^20, and learns from them exactly what `fit` does; 8 bytes for each row and quasi-identifier are taken then. The
+    table to release is the one that was given in chunks: `transform` puts each of its rows into its class.
 
     k-anonymity [2]_ protects from being singled out, not from inference: where all of a class share a sensitive value,
     it is known for each. Hence l-diversity [3]_ and t-closeness [4]_, which must hold on both sides of each cut.
@@ -197,6 +203,14 @@ class KAnonymizer(PrivacyTransformer):
 
     def _fit(self, frame):
         self._classified(frame)
+
+    def _collect(self, frame):
+        identifiers, sensitive = self._roles(frame)
+        rows = DistinctRows.count(frame, [*identifiers, *sensitive])
+        return Collected(list(frame.columns), len(frame), {_ROWS: rows}, frozenset(), {})
+
+    def _learn_collected(self, collected):
+        self._classified(collected.summaries[_ROWS].expanded())
 
     def _transform(self, frame):
         check_is_fitted(self)
@@ -318,6 +332,9 @@ class KAnonymizer(PrivacyTransformer):
             raise invalid(self, "sensitive", None, "given with 'l_diversity' and 't_closeness'")
         if not isinstance(self.relaxed, bool | np.bool_):
             raise invalid(self, "relaxed", self.relaxed, "True or False")
+
+
+_ROWS = ()  # names the distinct rows among what was collected
 
 
 def _is_number(value) -> bool:

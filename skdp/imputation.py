@@ -17,8 +17,10 @@ from skdp._checks import check_columns, check_integer, check_option, invalid
 from skdp._learning import CONDITIONS, bounds_of, epsilon_of, learning_guarantee, named_columns, price_of
 from skdp._noisy_counts import Noise, noise_from, projected
 from skdp._noisy_quantiles import cells_of
+from skdp._partial import PartialFitMixin
 from skdp._sampling import Frozen, Groups, Histogram, Ranges, Sampler, Values
 from skdp._streams import root, stream
+from skdp._summaries import CellCounts, Collected, DistinctRows
 from skdp.accounting import PrivacyGuarantee
 from skdp.base import PrivacyTransformer
 from skdp.bounds import DPBounds
@@ -26,6 +28,7 @@ from skdp.mechanisms import Source, seeded_source
 
 _MOST_CELLS = 10**7
 _GREATEST_INTEGER = 2**52
+_GROUPS = ()  # names, among what was collected of columns, that of the groups of all `by` columns
 _NO_NOISE = "values and how often they occur are learned from the table, without noise"
 _GAPS_ARE_PUBLIC = "whether a cell is missing is public"
 
@@ -52,7 +55,7 @@ class Conditional:
     otherwise: Mapping
 
 
-class DistributionImputer(PrivacyTransformer):
+class DistributionImputer(PartialFitMixin, PrivacyTransformer):
     """Missing values, or whole columns, are drawn from a reference distribution.
 
     Each row is drawn on its own, whatever its position: a column made so has no association with any other, except
@@ -133,6 +136,9 @@ class DistributionImputer(PrivacyTransformer):
     the counts of a group become the nearest non-negative ones of the same sum. A group whose sum is not positive gets
     the marginal distribution, which is the sum over groups. Which rows lack a value is public.
 
+    `partial_fit` learns exactly what `fit` does. Without `epsilon` a column may have at most 2^20 different values in
+    all groups; with it there is no limit, but `bounds` must be given.
+
     A column keeps its dtype where this can hold the drawn values: integers stay integers, categories stay categories
     (new ones are added). Columns of floats stay floats, except that ``replace="all"`` with a distribution of integers
     makes them integers. With ``replace="all"`` and another kind of values, the column takes the kind of these.
@@ -194,35 +200,91 @@ class DistributionImputer(PrivacyTransformer):
         self.ledger = ledger
 
     def _fit(self, frame):
-        check_option(self, "replace", self.replace, ("missing", "all"))
+        by, given = self._checked(frame)
         entropy = root(self, self.random_state)
-        by = [] if self.by is None else check_columns(self, "by", self.by, frame.columns)
-        given = self._distributions(frame, by)
         observed = [column for column, one in given.items() if _is_observed(one)]
+        groups = Groups.learn(frame, by) if self.epsilon is None else self._public_groups(frame, by)
+        codes = groups.locate(frame)
+        if self.epsilon is None:
+            learned = {column: _levels_to_observe(self, frame, column) for column in observed}
+        else:
+            cells = {column: self._public_cells(frame, column) for column in observed}
+
+        def histogram(column) -> Histogram:
+            if self.epsilon is None:
+                own, values = learned[column]
+                return Histogram.count(own, Values(values), codes, len(groups))
+            noise = self._noise(entropy, column)
+            own, entries = cells[column](noise)
+            counts = self._counted(column, own, entries, codes, len(groups))
+            return _noisy_histogram(noise(counts, epsilon_of(self, column)), entries)
+
+        samplers = self._given_samplers(frame, given, by)
+        self._learn(list(frame.columns), len(frame), given, samplers, groups, histogram)
+
+    def _checked(self, frame) -> tuple[list, dict]:
+        """Return the `by` columns and the distributions, checked."""
+        check_option(self, "replace", self.replace, ("missing", "all"))
+        by = [] if self.by is None else check_columns(self, "by", self.by, frame.columns)
         if self.epsilon is None:
             self._check_no_public_parameters()
-            groups = Groups.learn(frame, by)
-            codes = groups.locate(frame)
-            learned = {column: _levels_to_observe(self, frame, column) for column in observed}
-            cells = {}
-        else:
-            groups = self._public_groups(frame, by)
-            codes = groups.locate(frame)
-            learned, cells = {}, {column: self._public_cells(frame, column) for column in observed}
-        samplers = {
-            column: self._given(frame, column, one, by) for column, one in given.items() if not _is_observed(one)
-        }
+        return by, self._distributions(frame, by)
+
+    def _given_samplers(self, frame, given: dict, by: list) -> dict:
+        return {column: self._given(frame, column, one, by) for column, one in given.items() if not _is_observed(one)}
+
+    def _learn(self, columns: list, n_rows: int, given: dict, samplers: dict, groups: Groups, histogram: Callable):
+        """Learn: `histogram` makes that of an observed column, once it was paid for."""
+        observed = [column for column, one in given.items() if _is_observed(one)]
         guarantee = self._guarantee(observed)
         if observed:
-            self._charge(guarantee, len(frame), "fit")
-        for column, (own, values) in learned.items():
-            samplers[column] = Sampler(groups, Histogram.count(own, Values(values), codes, len(groups)))
-        for column, find_cells in cells.items():
-            samplers[column] = Sampler(groups, self._noisy_histogram(column, find_cells, entropy, codes, len(groups)))
+            self._charge(guarantee, n_rows, "fit")
+        samplers = samplers | {column: Sampler(groups, histogram(column)) for column in observed}
         self._samplers = {column: samplers[column] for column in given}
         self.columns_ = list(self._samplers)
-        self._appended = [column for column in given if column not in frame.columns]
+        self._appended = [column for column in given if column not in columns]
         self.privacy_guarantee_ = guarantee
+
+    def _collect(self, frame):
+        by, given = self._checked(frame)
+        observed = [column for column, one in given.items() if _is_observed(one)] if len(frame) else []
+        settings = {"samplers": self._given_samplers(frame, given, by)}
+        if self.epsilon is None:
+            summaries = {column: DistinctRows.count(frame, [*by, column]) for column in observed}
+            if by:
+                summaries[_GROUPS] = DistinctRows.count(frame, by)
+        else:
+            settings["groups"] = self._public_groups(frame, by)
+            summaries = {column: self._counted_cells(frame, column, settings["groups"]) for column in observed}
+        return Collected.of(frame, summaries, **settings)
+
+    def _counted_cells(self, frame, column, groups: Groups) -> CellCounts:
+        """Return how many rows of a chunk are in each public cell of each group."""
+        if column not in (self.categories or ()) and isinstance(bounds_of(self, column), DPBounds):
+            requirement = f"a pair for column {column!r}, which comes in chunks: DPBounds needs the whole of it"
+            raise invalid(self, "bounds", self.bounds, requirement)
+        own, entries = self._public_cells(frame, column)(self._noise((0,), column))
+        counts = self._counted(column, own, entries, groups.locate(frame), len(groups))
+        return CellCounts(counts, entries, frame.schema[column].is_integer())
+
+    def _learn_collected(self, collected):
+        entropy, found, settings = root(self, self.random_state), collected.summaries, collected.settings
+        groups = settings.get("groups") or Groups()
+        if _GROUPS in found:
+            groups = Groups.learn(found[_GROUPS].frame, list(found[_GROUPS].frame.columns))
+        given = self.distributions
+        if _is_observed(given):
+            given = {column: "observed" for column in found if column != _GROUPS}
+
+        def histogram(column) -> Histogram:
+            if self.epsilon is not None:
+                counts = self._noise(entropy, column)(found[column].counts, epsilon_of(self, column))
+                return _noisy_histogram(counts, found[column].entries)
+            rows, times = found[column].frame, found[column].counts
+            own, values = _levels_to_observe(self, rows, column)
+            return Histogram.count(own, Values(values), groups.locate(rows), len(groups), times)
+
+        self._learn(collected.columns, collected.rows, given, settings["samplers"], groups, histogram)
 
     def _transform(self, frame):
         entropy, located, drawn = root(self, self.random_state), {}, {}
@@ -318,22 +380,16 @@ class DistributionImputer(PrivacyTransformer):
             raise invalid(self, "bounds", self.bounds, f"around an integer for the column {column!r} of integers")
         return lambda noise: _numbered_cells(values, bounds, self.n_bins, whole)
 
-    def _noisy_histogram(self, column, find_cells, entropy, groups: np.ndarray, n_groups: int) -> Histogram:
-        """Return noisy counts of public cells in each group and in all, made non-negative."""
-        noise = noise_from(None if self.random_state is None else _seeded(entropy, column))
-        own, entries = find_cells(noise)
+    def _noise(self, entropy: tuple[int, ...], column) -> Noise:
+        return noise_from(None if self.random_state is None else _seeded(entropy, column))
+
+    def _counted(self, column, own: np.ndarray, entries: Any, groups: np.ndarray, n_groups: int) -> np.ndarray:
+        """Return how many rows are in each public cell of each group, the rows of no group last."""
         size, known = len(entries), own >= 0
         if size * (n_groups + 1) > _MOST_CELLS:
             raise invalid(self, "by", self.by, f"columns that make at most {_MOST_CELLS} cells for column {column!r}")
-        # the group after the last is of the rows that are in none
         places = np.where(groups < 0, n_groups, groups)[known] * size + own[known]
-        noisy = noise(np.bincount(places, minlength=size * (n_groups + 1)), epsilon_of(self, column))
-        counts = noisy.reshape(-1, size).astype(np.float64)
-        marginal = _non_negative(counts.sum(axis=0))
-        marginal = np.full(size, 1 / size) if marginal is None else marginal
-        weights = [_non_negative(own_counts) for own_counts in counts[:-1]]
-        weights = [marginal if one is None else one for one in weights] + [marginal]
-        return Histogram.weigh(entries, np.tile(np.arange(size), len(weights)), weights)
+        return np.bincount(places, minlength=size * (n_groups + 1))
 
     def _given(self, frame, column, distribution, by: list) -> Sampler:
         """Return the sampler of a distribution that is a parameter."""
@@ -458,6 +514,17 @@ def _numbered_cells(
         ends = (np.linspace(lower / 2, upper / 2, n_bins + 1) * 2).tolist()
         entries = list(zip(ends, ends[1:], strict=False))
     return np.where(np.isnan(values), -1, own), Ranges.between(entries)
+
+
+def _noisy_histogram(noisy: np.ndarray, entries: Any) -> Histogram:
+    """Return the histogram of noisy counts of public cells in each group, and in all, made non-negative."""
+    size = len(entries)
+    counts = noisy.reshape(-1, size).astype(np.float64)
+    marginal = _non_negative(counts.sum(axis=0))
+    marginal = np.full(size, 1 / size) if marginal is None else marginal
+    weights = [_non_negative(own_counts) for own_counts in counts[:-1]]
+    weights = [marginal if one is None else one for one in weights] + [marginal]
+    return Histogram.weigh(entries, np.tile(np.arange(size), len(weights)), weights)
 
 
 def _non_negative(counts: np.ndarray) -> np.ndarray | None:

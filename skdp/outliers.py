@@ -2,14 +2,16 @@
 
 import math
 import numbers
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import ROUND_FLOOR, Decimal
 
 import numpy as np
 
 from skdp import _frames
 from skdp._checks import check_columns, check_option, invalid, per_column
-from skdp._learning import check_price, learned_quantiles, learning_guarantee, named_columns, price_of
+from skdp._learning import check_price, learned_quantiles, learning_guarantee, named_columns, price_of, public_bounds
+from skdp._partial import PartialFitMixin
+from skdp._summaries import MOST_VALUES, Collected, GridSummary, NumberSummary
 from skdp.accounting import PrivacyGuarantee
 from skdp.base import PrivacyTransformer, RowDropperMixin
 
@@ -20,7 +22,7 @@ _GREATEST_INTEGER = 2**52
 _GAP_BLOCK = 64  # how many values in a tail are looked at first; doubled while all of them are outlying
 
 
-class OutlierDropper(RowDropperMixin, PrivacyTransformer):
+class OutlierDropper(PartialFitMixin, RowDropperMixin, PrivacyTransformer):
     r"""Drop the rows with outlying numbers, or mask or clip the numbers: the records that stand out most.
 
     Parameters
@@ -100,6 +102,12 @@ class OutlierDropper(RowDropperMixin, PrivacyTransformer):
     by `fit` exactly as the rule does. The limit of ``"gap"`` is `factor` times as far from the median as the
     outermost value kept.
 
+    `partial_fit` learns what `fit` does as long as a column has at most 2^20 finite values. Beyond, quartiles, medians
+    and quantiles have the right rank to within 0.1 % of the values, the median absolute deviation to within 0.2 % (a
+    KLL sketch; ``pip install "skdp[scale]"``), means and standard deviations are exact, ``"gap"`` is refused, and a
+    fence may be a record's value. With `epsilon` and more than 2^20 rows, values are moved to the middle of one of 2^20
+    cells of the public bounds first.
+
     Removing outliers hides the records that stand out most, but it is a rule learned from the data: it gives no
     differential privacy, even if noise follows. With `epsilon` the rule itself is private: the fences are noisy
     quantiles (`skdp.binning.QuantileBinner` says how), rounded to the digits that the noise leaves a meaning. Which
@@ -163,50 +171,111 @@ class OutlierDropper(RowDropperMixin, PrivacyTransformer):
         self.ledger = ledger
         self.random_state = random_state
 
+    def keep_mask(self, X):
+        """Return which rows may be released.
+
+        Parameters
+        ----------
+        X : dataframe or array-like of shape (n_rows, n_columns)
+            The table, with the columns seen by `fit`.
+
+        Returns
+        -------
+        keep : ndarray of bool of shape (n_rows,)
+            False for a row at fault.
+        """
+        return super(OutlierDropper, self.finish()).keep_mask(X)
+
     def _fit(self, frame):
+        self._check_parameters()
+        factors = self._factors(self._watched_columns(frame))
+        if self.epsilon is None:
+            self._learn(len(frame), factors, lambda columns: self._learned_fences(frame, columns))
+        else:
+            numbers = {column: _frames.clipped_numbers(frame, column, _GREATEST_INTEGER) for column in factors}
+            self._learn(len(frame), factors, lambda columns: self._noisy_fences(numbers, columns))
+
+    def _check_parameters(self):
         check_option(self, "method", self.method, tuple(_RULES))
         check_option(self, "tail", self.tail, ("both", "left", "right"))
         self._check_rows()
-        if not len(frame):
-            raise ValueError("OutlierDropper learns its fences from at least one row. Got a table with 0 rows instead.")
         check_price(self)
         if self.epsilon is not None and self.method != "quantile":
             raise invalid(self, "epsilon", self.epsilon, f"None with method={self.method!r}: noise needs 'quantile'")
-        factors = self._factors(self._watched_columns(frame))
-        guarantee = self._guarantee(frame, factors)
-        self._charge(guarantee, len(frame), "fit")
+
+    def _collect(self, frame):
+        self._check_parameters()
+        columns = self._watched_columns(frame) if len(frame) else []
+        self._factors(columns)
+        if self.epsilon is None:
+            summaries = {column: NumberSummary(_frames.numbers(frame, column)) for column in columns}
+        else:
+            numbers = {column: _frames.clipped_numbers(frame, column, _GREATEST_INTEGER) for column in columns}
+            summaries = {column: GridSummary(values, public_bounds(self, column)) for column, values in numbers.items()}
+        return Collected.of(frame, summaries)
+
+    def _learn_collected(self, collected):
+        factors, summaries = self._factors(collected.summaries), collected.summaries
+        fences = self._fences_of_summaries if self.epsilon is None else self._noisy_fences
+        self._learn(collected.rows, factors, lambda columns: fences(summaries, columns))
+
+    def _learn(self, n_rows: int, factors: dict, fences_of: Callable[[dict], dict]):
+        if not n_rows:
+            raise ValueError("OutlierDropper learns its fences from at least one row. Got a table with 0 rows instead.")
+        guarantee = self._guarantee(factors)
+        self._charge(guarantee, n_rows, "fit")
         fences, columns = {}, list(factors)
-        width = max(_CELLS // len(frame), 1) if self.epsilon is None else 1
-        learned = self._learned_fences if self.epsilon is None else self._noisy_fences
+        width = max(_CELLS // n_rows, 1)
         for start in range(0, len(columns), width):
-            fences |= learned(frame, {name: factors[name] for name in columns[start : start + width]})
+            fences |= fences_of({name: factors[name] for name in columns[start : start + width]})
         self.fences_, self.privacy_guarantee_ = fences, guarantee
 
-    def _guarantee(self, frame, columns) -> PrivacyGuarantee:
+    def _guarantee(self, columns) -> PrivacyGuarantee:
         if self.epsilon is None:
             reason = "outliers are told by fences learned from the data"
             return PrivacyGuarantee(math.inf, scope="central", reasons=(reason,))
-        prices = price_of(self, columns)
-        for column in columns:
-            _frames.clipped_numbers(frame, column, _GREATEST_INTEGER)  # none is charged for what has no fences
-        return learning_guarantee(self, prices)
+        return learning_guarantee(self, price_of(self, columns))
 
-    def _noisy_fences(self, frame, factors: dict) -> dict:
+    def _noisy_fences(self, numbers: dict, factors: dict) -> dict:
+        """Return private fences of columns, from their numbers or from summaries of these."""
         fences = {}
         for column, factor in factors.items():
             has_low, has_high = self.tail != "right", self.tail != "left"
             shares = np.array([factor] * has_low + [1 - factor] * has_high)
-            values = _frames.clipped_numbers(frame, column, _GREATEST_INTEGER)
-            found = learned_quantiles(self, column, values, shares).rounded().tolist()
+            own = numbers[column]
+            values, times = (own.values, own.counts) if isinstance(own, GridSummary) else (own, None)
+            found = learned_quantiles(self, column, values, shares, times).rounded().tolist()
             fences[column] = (found[0] if has_low else -math.inf, found[-1] if has_high else math.inf)
         return fences
 
     def _learned_fences(self, frame, factors: dict) -> dict:
         ordered = _ordered(_frames.number_rows(frame, list(factors)))
-        low, high = _fences(ordered, self.method, np.array(list(factors.values())))
+        return self._in_tails(factors, *_fences(ordered, self.method, np.array(list(factors.values()))))
+
+    def _fences_of_summaries(self, summaries: dict, factors: dict) -> dict:
+        fences = {}
+        for column, factor in factors.items():
+            fences |= self._in_tails({column: factor}, *self._fences_of_summary(column, summaries[column], factor))
+        return fences
+
+    def _fences_of_summary(self, column, summary: NumberSummary, factor: float) -> tuple[np.ndarray, np.ndarray]:
+        ordered, factors = summary.ordered()[np.newaxis], np.array([factor])
+        if summary.is_exact:
+            return _fences(ordered, self.method, factors)
+        if self.method == "gap":
+            fitting = "'iqr', 'zscore', 'mad' and 'quantile'"
+            requirement = f"one of {fitting} where more than {MOST_VALUES} values come in chunks (column {column!r})"
+            raise invalid(self, "method", self.method, requirement)
+        counts = np.array([ordered.shape[1]])
+        if self.method == "zscore":
+            mean, spread = np.array([summary.mean]), factors * math.sqrt(summary.squares / summary.count)
+            return _rounded_fences(ordered, counts, *_around(mean, mean, spread))
+        return _rounded_fences(ordered, counts, *_RULES[self.method](ordered, counts, factors))
+
+    def _in_tails(self, columns, low: np.ndarray, high: np.ndarray) -> dict:
         low = np.full_like(low, -np.inf) if self.tail == "right" else low
         high = np.full_like(high, np.inf) if self.tail == "left" else high
-        return dict(zip(factors, zip(low.tolist(), high.tolist(), strict=True), strict=True))
+        return dict(zip(columns, zip(low.tolist(), high.tolist(), strict=True), strict=True))
 
     def _watched_columns(self, frame) -> list:
         priced = named_columns(self, frame, ("epsilon", "bounds"))
@@ -273,7 +342,12 @@ def _ordered(values: np.ndarray) -> np.ndarray:
 def _fences(ordered: np.ndarray, method: str, factors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the low and the high fence of each column (a row of `ordered`)."""
     counts = ordered.shape[1] - np.isnan(ordered).sum(axis=1)
-    low, high = _RULES[method](ordered, counts, factors)
+    return _rounded_fences(ordered, counts, *_RULES[method](ordered, counts, factors))
+
+
+@np.errstate(over="ignore", invalid="ignore")
+def _rounded_fences(ordered, counts, low, high) -> tuple[np.ndarray, np.ndarray]:
+    """Return the fences at, or little beyond, the limits that a rule gave."""
     median = _quantiles(ordered, counts, 0.5)
     varied = ordered[:, 0] < _at(ordered, counts - 1)
     has_low, has_high = varied & np.isfinite(low), varied & np.isfinite(high)

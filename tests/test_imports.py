@@ -14,7 +14,7 @@ LAYERS = [
     | {"_scales", "_mondrian", "_hierarchies", "_generalisation"},
     {"_arrays", "_addresses", "_quantiles", "_sampling", "_faker_*"},
     {"_noisy_counts", "_noisy_quantiles", "bounds", "_learning"},
-    {"_constraints", "_suppression", "_calibration", "_discrete_gaussian"},
+    {"_constraints", "_suppression", "_calibration", "_discrete_gaussian", "_summaries", "_partial"},
     {"_files", "base", "specifications", "ledger"},
     {"_folders", "_chunks"},
     {"synthesis", "cleaning", "imputation", "outliers", "binning", "noise", "gaussian", "anonymity"},
@@ -37,6 +37,7 @@ ONLY_IN = {
     "matplotlib": {"plots"},
     "dask": {"distributed"},
     "gender_guesser": {"cleaning"},
+    "datasketches": {"_summaries"},
     "sqlite3": {"_ledger_file"},
     "dp_accounting": {"accounting"},
 }
