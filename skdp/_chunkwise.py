@@ -60,7 +60,7 @@ def obstacle(pipeline: Pipeline, chunk: pd.DataFrame, rows: int = 0) -> str | No
                 return f"{kind} learns from what {drawn} drew"
             if isinstance(step, SKETCHING) and rows > EXACT_ROWS and not find_spec("datasketches"):
                 return f'{kind} learns from more than {EXACT_ROWS:,} records in chunks only with "skdp[scale]"'
-        elif not _learns_nothing(step, columns, chunk):
+        elif not learns_nothing(step, columns, chunk):
             return f"{kind} learns from the whole table"
         if isinstance(step, DRAWING):
             if step.random_state is not None:
@@ -75,7 +75,7 @@ def _kind(step: Any) -> str:
     return type(step.transformers[0][1] if isinstance(step, ColumnTransformer) else step).__name__
 
 
-def _learns_nothing(step: Any, columns: set[str], chunk: pd.DataFrame) -> bool:
+def learns_nothing(step: Any, columns: set[str], chunk: pd.DataFrame) -> bool:
     """Whether a step fitted to some rows of a table is what it is when fitted to all."""
     if isinstance(step, PIICleaner):  # what M stands for in a gender column is told by all of it
         return step.gender not in columns

@@ -30,6 +30,7 @@ from skdp._partitions import (
     portable,
     summary,
 )
+from skdp.anonymity import KAnonymizer
 from skdp.cleaning import PIICleaner
 from skdp.specifications import Choice
 from skdp.synthesis import BLOCK_ROWS
@@ -119,6 +120,7 @@ class Learning:
         filled = [number for number, rows in enumerate(self.table.rows) if rows]
         empty = front.run(self.table.empty, Place(0, 0))
         own = name, shared(portable(step))
+        _check_findable(name, step)
         if hasattr(step, "partial_fit") and hasattr(step, "merge"):
             seen = self.table.done(summary, front, *own, where=filled or [0])
             [found] = computed([in_a_tree(seen, merged)])
@@ -159,6 +161,15 @@ class Learning:
         if not any(hasattr(step, "release") for _, step in front.steps):
             return sum(self.table.rows)
         return sum(computed(self.table.done(count_rows, front)))
+
+
+def _check_findable(name: str, step: Any) -> None:
+    """Raise where rows could not be told again into which class they were put."""
+    if isinstance(step, KAnonymizer) and (step.relaxed or step.max_suppression):
+        raise ValueError(
+            f"Step {name!r} (KAnonymizer) with 'relaxed' or 'max_suppression' does not work over partitions: which "
+            "class a row was put into cannot be told by its values then. Set relaxed=False and max_suppression=0."
+        )
 
 
 def table_of(ddf: Any) -> Table:

@@ -26,6 +26,7 @@ LAYERS = [
     {"_recipe_files"},
     {"recipes"},
     {"_inspection", "_released", "_streaming", "_chunkwise"},
+    {"_partitions", "_dask_tables"},
     {"distributed", "cli", "datasets"},
     {"__init__", "__main__"},
 ]
@@ -35,7 +36,7 @@ ONLY_IN = {
     "polars": {"_frames"},
     "faker": {"_faker_*", "synthesis", "datasets"},
     "matplotlib": {"plots"},
-    "dask": {"distributed"},
+    "dask": {"distributed", "_dask_tables"},
     "gender_guesser": {"cleaning"},
     "datasketches": {"_summaries"},
     "sqlite3": {"_ledger_file"},
