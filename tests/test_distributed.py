@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 import warnings
+from contextlib import suppress
 
 import numpy as np
 import pandas as pd
@@ -50,10 +51,13 @@ def client():
     settings = {"distributed.admin.log-length": 10_000, "distributed.scheduler.allowed-failures": 20}
     with dask.config.set(settings), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with LocalCluster(
+        cluster = LocalCluster(
             n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=None
-        ) as cluster, Client(cluster) as client:  # fmt: skip
+        )
+        with Client(cluster) as client:
             yield client
+        with suppress(TimeoutError):  # a machine with much else to do; the processes go with this one
+            cluster.close(timeout=60)
 
 
 @pytest.fixture
