@@ -81,7 +81,7 @@ def learns_nothing(step: Any, columns: set[str], chunk: pd.DataFrame) -> bool:
         return step.gender not in columns
     if isinstance(step, LaplaceNoise | GaussianNoise):
         numbers_only = all(pd.api.types.is_any_real_numeric_dtype(dtype) for dtype in chunk.dtypes)
-        return _has_bounds(step) and (_names_columns(step) or numbers_only)
+        return has_bounds(step) and (_names_columns(step) or numbers_only)
     if isinstance(step, RandomizedResponse):
         return _names_columns(step) or not any(map(pd.api.types.is_object_dtype, chunk.dtypes))
     if isinstance(step, FakerSynthesizer):
@@ -95,7 +95,7 @@ def _names_columns(step: Any) -> bool:
     return step.columns is not None or any(isinstance(value, Mapping) for value in step.get_params(deep=False).values())
 
 
-def _has_bounds(step: Any) -> bool:
+def has_bounds(step: Any) -> bool:
     """Whether there are bounds for every column that a step with noise takes."""
     if not isinstance(step.bounds, Mapping):
         return step.bounds is not None

@@ -100,7 +100,7 @@ class Learning:
             empty = chain.run(table.sample, Place(0, 0)).iloc[:0]
         else:
             filled = [number for number, rows in enumerate(table.rows) if rows]
-            [empty] = computed(table.done(outline, chain, where=filled[:1] or [0]))
+            [empty] = computed(table.done(outline, chain, where=filled[:1] or [0]), table.parts)
         return table.frame(empty, replace(chain, dtypes_out=empty.dtypes.to_dict()))
 
     def fit(self, *, last_draws: bool) -> None:
@@ -123,7 +123,7 @@ class Learning:
         _check_findable(name, step)
         if hasattr(step, "partial_fit") and hasattr(step, "merge"):
             seen = self.table.done(summary, front, *own, where=filled or [0])
-            [found] = computed([in_a_tree(seen, merged)])
+            [found] = computed([in_a_tree(seen, merged)], self.table.parts)
         elif isinstance(step, PIICleaner) and self._may_be_stated(step.gender, empty):
             seen = self.table.done(first_of_each, front, step.gender, where=filled or [0])
             alone = Chain((), self.secret)
@@ -131,13 +131,13 @@ class Learning:
         elif not (isinstance(step, PIICleaner) or learns_nothing(step, set(empty.columns), empty)):
             raise ValueError(
                 f"Step {name!r} ({type(step).__name__}) learns from the whole table, and cannot merge what it learns "
-                "from its parts. Fit it in memory, to a sample or the whole, and use transform here."
+                "from its parts. Give noise 'columns' and 'bounds'; fit others in memory, and use transform here."
             )
         elif self.table.sample is not None:
             found = fitted(front, self.table.sample, Place(0, 0), name, portable(step))
         else:
             tasks = (self.table.done(fitted, front, *own, where=[number]) for number in filled)
-            found = next((one for [one] in map(computed, tasks) if one is not None), None)
+            found = next((one for task in tasks for one in computed(task, self.table.parts) if one is not None), None)
         if found is None:
             raise ValueError(f"Step {name!r} ({type(step).__name__}): there are no rows to fit it to.")
         for message in found.warnings:
@@ -154,13 +154,16 @@ class Learning:
         parameters = step.get_params(deep=False)
         vars(step).update({name: value for name, value in vars(learned).items() if name not in parameters})
         if hasattr(step, "finish"):
-            step.finish()  # which charges what is learned at a price
+            try:
+                step.finish()  # which charges what is learned at a price
+            finally:
+                vars(step).pop("_collected", None)  # values of the table, where the charge was refused
 
     def _rows(self, front: Chain) -> int:
         """Return how many rows come out of the steps in front."""
         if not any(hasattr(step, "release") for _, step in front.steps):
             return sum(self.table.rows)
-        return sum(computed(self.table.done(count_rows, front)))
+        return sum(computed(self.table.done(count_rows, front), self.table.parts))
 
 
 def _check_findable(name: str, step: Any) -> None:
@@ -176,7 +179,7 @@ def table_of(ddf: Any) -> Table:
     """Return a Dask DataFrame as a table, of which each partition is computed once to count its rows."""
     parts = ddf.to_delayed()
     look = delayed(describe)
-    return Table(parts, computed([look(part) for part in parts]))
+    return Table(parts, computed([look(part) for part in parts], parts))
 
 
 def outline_of(chain: Chain, table: Table) -> pd.DataFrame:
@@ -211,8 +214,11 @@ def in_a_tree(tasks: list, merge: Callable, *more: Any) -> Any:
     return tasks[0]
 
 
-def computed(tasks: list) -> list:
-    """Return what tasks give; raise one error, which holds no cell of the data, where one fails."""
+def computed(tasks: list, parts: Sequence) -> list:
+    """Return what tasks give; raise one error, which holds no cell of the data, where one fails.
+
+    `parts` are the partitions of the table that the tasks are about, to find the one that cannot be computed.
+    """
     import dask
 
     try:
@@ -220,25 +226,24 @@ def computed(tasks: list) -> list:
     except (PartitionError, MemoryError):
         raise
     except Exception as error:
-        failed = error
-    raise _partition_error(failed, tasks)
+        kind = type(error).__name__
+    raise _partition_error(kind, parts)
 
 
-def _partition_error(error: Exception, tasks: list) -> PartitionError:
+def _partition_error(kind: str, parts: Sequence) -> PartitionError:
     """Return the error for a table of which a partition cannot be computed, which is searched for."""
     import dask
 
-    kind = type(error).__name__
     if kind == "KilledWorker":
         return PartitionError(
             "Workers died again and again over one partition, of too little memory perhaps; make partitions smaller."
         )
-    for number, task in enumerate(tasks):
+    for number, part in enumerate(parts):
         try:
-            dask.compute(task)
+            dask.compute(delayed(len)(part))
         except Exception as again:
             return PartitionError(
                 f"Partition {number} cannot be computed ({type(again).__name__}); what was raised may hold cells, and "
                 "is not shown. Compute that partition alone to see it."
             )
-    return PartitionError(f"A partition could not be computed ({kind}), but could be the second time; try again.")
+    return PartitionError(f"A task failed ({kind}) though each partition can be computed; try again.")

@@ -251,10 +251,8 @@ def summary(chain: Chain, part: pd.DataFrame, place: Place, name: str, step: Any
     part = chain.run(part, place)
     if not len(part):
         return None
-    with naming(place.number, name, step), warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        step = clone(step).partial_fit(part)
-    return Summary(step, _told_warnings(caught))
+    with naming(place.number, name, step):
+        return Summary(clone(step).partial_fit(part), [])
 
 
 def merged(one: Summary | None, other: Summary | None) -> Summary | None:
@@ -263,7 +261,7 @@ def merged(one: Summary | None, other: Summary | None) -> Summary | None:
         return one or other
     step = copy.deepcopy(one.step)
     step.merge(other.step)
-    return Summary(step, list(dict.fromkeys([*one.warnings, *other.warnings])))
+    return Summary(step, [])
 
 
 def first_of_each(chain: Chain, part: pd.DataFrame, place: Place, column: str) -> pd.DataFrame:

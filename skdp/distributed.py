@@ -14,6 +14,7 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from skdp._checks import check_columns, check_integer, invalid
+from skdp._chunkwise import has_bounds
 from skdp._dask_tables import Learning, Table, computed, delayed, in_a_tree, outline_of, shared, table_of
 from skdp._partitions import (
     Chain,
@@ -30,6 +31,7 @@ from skdp._partitions import (
     steps_of,
 )
 from skdp._streaming import CHUNK_ROWS
+from skdp.noise import LaplaceNoise
 from skdp.recipes import load
 from skdp.recipes import recipe as ready_made
 from skdp.synthesis import BLOCK_ROWS, FakerSynthesizer
@@ -169,13 +171,14 @@ def transform(estimator, ddf):
     Raises
     ------
     ValueError
-        If the estimator holds steps that draw and are not in a Pipeline.
+        If the estimator holds steps that draw and are not in a Pipeline, or noise without bounds.
     BudgetExceededError
         If a step's ledger has a cap that would be passed. The client charges when this is called, for all rows.
     PartitionError
         When it is computed, if a partition cannot be worked on.
     """
     steps = steps_of(estimator)
+    _check_bounds(steps)
     charged = [step for _, step in steps if is_charged(step)]
     if charged or is_seeded(steps):
         table = table_of(ddf)
@@ -276,7 +279,8 @@ def class_counts(ddf, columns=None):
     """
     columns = list(ddf.columns) if columns is None else check_columns("class_counts", "columns", columns, ddf.columns)
     count = delayed(count_classes)
-    [counts] = computed([in_a_tree([count(part, columns) for part in ddf.to_delayed()], merge_classes)])
+    parts = ddf.to_delayed()
+    [counts] = computed([in_a_tree([count(part, columns) for part in parts], merge_classes)], parts)
     return counts
 
 
@@ -328,6 +332,15 @@ def l_diversity(ddf, quasi_identifiers, sensitive):
     if not len(pairs.sizes):
         raise ValueError("The table has no rows; anonymity is a property of at least one.")
     return int(count_classes(pairs.classes, known).sizes.min())
+
+
+def _check_bounds(steps: list) -> None:
+    for name, step in steps:
+        if isinstance(step, LaplaceNoise) and not has_bounds(step):
+            raise ValueError(
+                f"Step {name!r} (LaplaceNoise) has columns without 'bounds': what its noise hides depends on the range "
+                "of the whole table, which partitions do not know. Give bounds."
+            )
 
 
 def _released(pipeline: Any, table: Table) -> Any:

@@ -387,10 +387,11 @@ def failing(part):
 def test_a_partition_that_cannot_be_computed_is_named(synchronous):
     ages = dd.from_pandas(pd.DataFrame({"Age": [1, 2, 99, 98]}), npartitions=2)
     broken = ages.map_partitions(failing, meta=ages._meta)
-    with pytest.raises(PartitionError, match=r"Partition 1 cannot be computed \(KeyError\)") as error:
-        release(LaplaceNoise(bounds=(0, 120)), broken)
-    assert "SECRETCELL" not in str(error.value)
-    assert error.value.__cause__ is None and error.value.__context__ is None
+    for use in (lambda: release(LaplaceNoise(bounds=(0, 120)), broken), lambda: class_counts(broken)):
+        with pytest.raises(PartitionError, match=r"Partition 1 cannot be computed \(KeyError\)") as error:
+            use()
+        assert "SECRETCELL" not in str(error.value)
+        assert error.value.__cause__ is None and error.value.__context__ is None
 
 
 def parts_of(*tables, meta=None):
@@ -445,6 +446,23 @@ def test_other_columns_in_one_partition_are_named(synchronous, people):
 def test_steps_that_need_the_whole_table_say_so(synchronous, people, step, message):
     with pytest.raises(ValueError, match=message):
         release(step, dd.from_pandas(people, npartitions=2))
+
+
+@pytest.mark.filterwarnings("ignore:LaplaceNoise gives metric privacy", "ignore:.*whole record")
+def test_noise_without_bounds_does_not_serve_partitions_either(synchronous, people):
+    """Else the range of a partition would raise the figure of a copy, and nobody would be charged for it."""
+    noise = LaplaceNoise(sensitivity=5, columns="Age").fit(people)
+    with pytest.raises(ValueError, match="Step 'laplacenoise' .* without 'bounds'"):
+        transform(noise, dd.from_pandas(people, npartitions=2))
+
+
+def test_a_refused_price_leaves_nothing_of_the_table(synchronous, people):
+    ledger = PrivacyLedger(epsilon=0.5)
+    binner = QuantileBinner(4, columns=["Income"], epsilon=1, bounds={"Income": (0, 500)}, ledger=ledger)
+    with pytest.raises(BudgetExceededError):
+        release(binner, dd.from_pandas(people, npartitions=2))
+    assert "_collected" not in vars(binner)
+    assert ledger.spent == 0
 
 
 def test_steps_hidden_in_other_estimators_are_refused(synchronous, people):
