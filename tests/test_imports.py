@@ -31,7 +31,7 @@ LAYERS = [
     {"_recipe_files"},
     {"recipes"},
     {"_released", "_streaming", "_chunkwise", "_report_files"},
-    {"_jobs"},
+    {"_jobs", "_partitions", "_dask_tables"},
     {"distributed", "cli", "datasets"},
     {"__init__", "__main__"},
 ]
@@ -41,7 +41,7 @@ ONLY_IN = {
     "polars": {"_frames"},
     "faker": {"_faker_*", "synthesis", "datasets"},
     "matplotlib": {"plots", "_report_pages"},
-    "dask": {"distributed"},
+    "dask": {"distributed", "_dask_tables"},
     "gender_guesser": {"cleaning"},
     "datasketches": {"_summaries"},
     "sqlite3": {"_ledger_file"},
