@@ -169,6 +169,11 @@ def is_text(kind: pa.DataType) -> bool:
     return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
 
 
+def is_text_column(frame: nw.DataFrame, column: str) -> bool:
+    """Whether a column is of a dtype of text."""
+    return frame.schema[column] == nw.String
+
+
 def _decoded_text(values: pa.DictionaryArray) -> Any:
     return _pandas_text(values.dictionary.cast(pa.large_string()).take(values.indices))
 

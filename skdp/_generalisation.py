@@ -4,7 +4,8 @@ Each class codes a column for `_mondrian`, learns the labels of the equivalence 
 later these fit. Only what the labels show is kept, not the values of the records.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,8 @@ from skdp._mondrian import Tree
 from skdp._scales import RangeScale, SetScale, TreeScale, runs_of
 
 MISSING = "missing"
+EDGE = r"(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)"
+SPELLED = re.compile(f"{EDGE} - {EDGE}|Under {EDGE}|{EDGE} and Under|{EDGE} and Over|Any")
 MOST_TEXT = 2**31  # bytes of labels in one column, beyond which neither memory nor a CSV reader is likely to do
 
 
@@ -25,6 +28,55 @@ def spelled(number: float) -> str:
     """Return a number as text, integral ones without a point."""
     integral = abs(number) < 1e15 and number == int(number)
     return str(int(number)) if integral else repr(float(number))
+
+
+def edges_of(label: str) -> tuple[str, str] | None:
+    """Return the two ends of a range as the binners spell it, an open one as ""; None for other text.
+
+    Examples
+    --------
+    >>> [edges_of(label) for label in ("24 and Under", "Under 24", "24 - 34", "64 and Over", "Any", "Lima")]
+    [('', '24'), ('', '24'), ('24', '34'), ('64', ''), ('', ''), None]
+    """
+    found = SPELLED.fullmatch(label)
+    if found is None:
+        return None
+    low, high, under, and_under, over = found.groups(default="")
+    return low or over, high or under or and_under
+
+
+def are_contiguous(categories: Sequence[str]) -> bool:
+    """Whether categories are ranges as the binners spell them, from an open one to an open one, without a gap."""
+    ends = [edges_of(label) for label in categories]
+    if len(ends) < 2 or None in ends or ends[0][0] or ends[-1][1]:
+        return False
+    inner = [low for low, _ in ends[1:]]
+    rising = all(inner) and all(float(one) < float(two) for one, two in zip(inner, inner[1:], strict=False))
+    return rising and inner == [high for _, high in ends[:-1]]
+
+
+def _joined(first: str, last: str) -> str:
+    """Return the one range that two, and all that lie between them, make up."""
+    low, high = edges_of(first)[0], edges_of(last)[1]
+    if low and high:
+        return f"{low} - {high}"
+    if low:
+        return f"{low} and Over"
+    open_end = f"Under {high}" if first.startswith("Under") else f"{high} and Under"
+    return open_end if high else "Any"
+
+
+def ordered_values(frame, column, categories=None) -> np.ndarray:
+    """Return a column as float64 in its order: numbers, days, or ranks among ordered categories; missing is NaN."""
+    if _frames.missing(frame, column).all():  # in an object column, of no kind
+        return np.full(len(frame), np.nan)
+    if categories is not None:
+        found = pc.index_in(_frames.texts(frame, column), pa.array(categories, pa.large_string()))
+        return found.cast(pa.float64()).fill_null(np.nan).to_numpy(zero_copy_only=False)
+    if _frames.kind(frame, column) == "date":
+        dates = _frames.dates(frame, column)
+        return np.where(np.isnat(dates), np.nan, dates.astype(np.int64).astype(np.float64))
+    return _frames.numbers(frame, column)
 
 
 class Ranges:
@@ -36,22 +88,14 @@ class Ranges:
         self.column, self.categories = column, categories
         self.is_date = categories is None and _frames.kind(frame, column) == "date"
         values = self._values(frame)
-        self.values = np.unique(values[~np.isnan(values)])
+        self.values = np.unique(values[~np.isnan(values)]) + 0.0  # -0.0 is 0.0
         if categories is not None:
             self.values = np.arange(len(categories), dtype=np.float64)
         self.scale = RangeScale(_positions(self.values))
+        self.joins = categories is not None and are_contiguous(categories)
 
     def _values(self, frame) -> np.ndarray:
-        """Return the column as float64 in its order; missing is NaN."""
-        if _frames.missing(frame, self.column).all():  # in an object column, of no kind
-            return np.full(len(frame), np.nan)
-        if self.categories is not None:
-            found = pc.index_in(_frames.texts(frame, self.column), pa.array(self.categories, pa.large_string()))
-            return found.cast(pa.float64()).fill_null(np.nan).to_numpy(zero_copy_only=False)
-        if self.is_date:
-            dates = _frames.dates(frame, self.column)
-            return np.where(np.isnat(dates), np.nan, dates.astype(np.int64).astype(np.float64))
-        return _frames.numbers(frame, self.column)
+        return ordered_values(frame, self.column, self.categories)
 
     def codes(self, frame) -> np.ndarray:
         """Return each record's code: 0 is missing, i the i-th value, or one between it and the next."""
@@ -97,7 +141,8 @@ class Ranges:
         return np.append(ranks, -1)[np.where(keys < 0, -1, np.searchsorted(distinct, keys))], tuple(labels)
 
     def _label(self, names, low, high, has_missing) -> str:
-        label = names[low - 1] if low == high else f"{names[low - 1]} - {names[high - 1]}"
+        first, last = names[low - 1], names[high - 1]
+        label = first if low == high else _joined(first, last) if self.joins else f"{first} - {last}"
         return f"{label} or {MISSING}" if has_missing else label
 
     def _spelled(self, value) -> str:

@@ -66,7 +66,10 @@ def _levels(owner, column, given) -> pd.DataFrame:
             raise _unusable(owner, column, "rows of one length each (it is ragged)")
         levels = pd.DataFrame(rows, dtype=object)
     else:
-        frame = _frames.read(given)
+        try:
+            frame = _frames.read(given)
+        except (ValueError, TypeError):
+            raise _unusable(owner, column, "a frame or a mapping from each value to the nodes above it") from None
         levels = pd.DataFrame({i: _frames.texts(frame, name).to_pandas() for i, name in enumerate(frame.columns)})
     if not levels.size:
         raise _unusable(owner, column, "at least one leaf")

@@ -108,7 +108,7 @@ def inspection(table: Any, known: Sequence[str] | None = None, sensitive: Sequen
     both = [column for column in known or () if column in sensitive]
     if both:
         raise ValueError(f"The column {both[0]!r} cannot be both a quasi-identifier and sensitive.")
-    columns = [_column(frame, name) for name in frame.columns]
+    columns = [described(frame, name) for name in frame.columns]
     suggested = suggestions(columns)
     yield f"{len(frame):,} records, {len(columns)} columns"
     yield ""
@@ -179,7 +179,8 @@ def _words(name: str) -> set[str]:
     return set(_spelled_words(name))
 
 
-def _column(frame: Any, name: str) -> Column:
+def described(frame: Any, name: str) -> Column:
+    """Return what is told of one column."""
     codes, size = _levels.factorise(frame, [name])
     absent = _frames.missing(frame, name)
     counts = np.bincount(codes, minlength=size)

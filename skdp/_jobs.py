@@ -19,6 +19,7 @@ from skdp._chunks import CsvChunks, ParquetChunks, table_chunks
 from skdp._folders import PartFolder, digest, is_folder, making
 from skdp._recipe_files import Recipe, naming, works_in_chunks
 from skdp._released import Account, account
+from skdp._report_files import check_place, of_files, of_release, report_kind
 from skdp._streaming import CHUNK_ROWS, cut, default_jobs, progress, synthesized, write_parts
 from skdp._terminal import notes_in_lines, say, stop_if_interrupted
 from skdp.ledger import PrivacyLedger, set_ledger
@@ -135,6 +136,8 @@ def release(options: argparse.Namespace) -> int:
     """Mask a table as a recipe says."""
     start = time.perf_counter()
     _check_output(options, options.table)
+    if options.report:
+        _check_report_of_release(options)
     recipe = recipes.read(options.recipe, options.seed)
     if options.ledger:
         options.ledger = PrivacyLedger(options.ledger)
@@ -151,10 +154,12 @@ def release(options: argparse.Namespace) -> int:
 def _release_file(options: argparse.Namespace, recipe: Recipe) -> list[str]:
     """Release a table as a file; return the lines that say what was done."""
     with _written(options) as writer:
-        chunks = _learned_from(options, recipe, None)
+        chunks = None if options.report else _learned_from(options, recipe, None)
         if chunks is None:
-            released, lines = _released_at_once(options, recipe)
+            released, lines, text = _released_at_once(options, recipe)
             writer.write(released)
+            if text is not None:
+                _write_report(options.report, text)
             return lines
         _chunkwise.charge_once(recipe.pipeline, options.ledger, chunks.total, secrets.token_hex(16))
         told = Account(recipe)
@@ -183,7 +188,7 @@ def _release_folder(options: argparse.Namespace, recipe: Recipe) -> list[str] | 
         chunks = _learned_from(options, recipe, before)
         folder.at_once = chunks is None
         if chunks is None:
-            released, lines = _released_at_once(options, recipe)
+            released, lines, _ = _released_at_once(options, recipe)
             _write_folder(options, folder, iter([_arrow(released)]), len(released))
         else:
             if before is None:
@@ -248,13 +253,45 @@ def _chunks_to_release(options: argparse.Namespace, recipe: Recipe) -> CsvChunks
     return chunks if reason is None else _at_once(reason)
 
 
-def _released_at_once(options: argparse.Namespace, recipe: Recipe) -> tuple[Any, list[str]]:
-    """Return the released table, and the lines that say what was done."""
+def _released_at_once(options: argparse.Namespace, recipe: Recipe) -> tuple[Any, list[str], bytes | None]:
+    """Return the released table, the lines that say what was done, and the report if one is wanted."""
     if options.ledger:
         set_ledger(recipe.pipeline, options.ledger)
     table = _files.read_table(options.table, decimals=True)
     released, keep = recipe.pipeline.fit_release(table)
-    return released, list(account(recipe, table, released, keep))
+    lines = list(account(recipe, table, released, keep))
+    if not options.report:
+        return released, lines, None
+    return released, lines, of_release(recipe, table, released, keep, report_kind(options.report))
+
+
+def _check_report_of_release(options: argparse.Namespace) -> None:
+    if options.to_folder:
+        raise ValueError("--report goes with a release that is a file; name one as --output, or use skdp report later.")
+    check_place(options.report, options.output, options.table, options.recipe)
+
+
+def _write_report(path: str, text: bytes) -> None:
+    with _files.replacing(path) as file:
+        file.write(text)
+        stop_if_interrupted()
+
+
+def report(options: argparse.Namespace) -> int:
+    """Say what a release did to a table, and who could still be singled out."""
+    start = time.perf_counter()
+    check_place(options.output, options.original, options.released)
+    told = of_files(
+        options.original,
+        options.released,
+        quasi_identifiers=options.quasi_identifiers,
+        sensitive=options.sensitive,
+        target=options.target,
+        title=options.title,
+    )
+    _write_report(options.output, told.to_bytes(report_kind(options.output), public=options.public))
+    say(told.verdict, f"written in {time.perf_counter() - start:.1f} s: {options.output}")
+    return 0
 
 
 def _synthesis(name: str, seed: int | None) -> tuple[Any, bool]:

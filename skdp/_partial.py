@@ -106,11 +106,33 @@ class PartialFitMixin:
         return self
 
     def transform(self, X):
-        """Return the table with this step done to it; see the bases."""
+        """Return the table with this step done to it; what was collected is learned first.
+
+        Parameters
+        ----------
+        X : dataframe or array-like of shape (n_rows, n_columns)
+            The table, with the columns seen by `fit` or `partial_fit`.
+
+        Returns
+        -------
+        X_out : same container as `X`, of shape (n_rows, n_columns_out)
+            The transformed table, every row kept unless the step has ``drop_at="always"``.
+        """
         return super(PartialFitMixin, self.finish()).transform(X)
 
     def get_feature_names_out(self, input_features=None):
-        """Return the names of the columns that `transform` puts out; see the bases."""
+        """Return the names of the columns that `transform` puts out; what was collected is learned first.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Must agree with the columns seen by `fit`; those are used by default.
+
+        Returns
+        -------
+        feature_names_out : ndarray of str
+            Names, in order.
+        """
         return super(PartialFitMixin, self.finish()).get_feature_names_out(input_features)
 
     def _read(self, X, *, reset=False):

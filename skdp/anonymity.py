@@ -49,7 +49,8 @@ class KAnonymizer(PartialFitMixin, PrivacyTransformer):
         where more is saved in the labels of others than is lost. The masked rows are a class of their own, of at
         least k.
     labels : {"interval", "mean"}, default="interval"
-        What numbers become: an ordered category of ranges (in NumPy its rank), or the mean of the class.
+        What numbers become: an ordered category of ranges (in NumPy its rank), or the mean of the class. Ranges that a
+        binner made before are joined by their outer edges: "24 - 34" and "34 - 44" are "24 - 44".
     weights : dict of column name to float, default=None
         How much the information in each quasi-identifier counts, 1 where not named.
     relaxed : bool, default=False

@@ -24,6 +24,7 @@ from skdp.base import PrivacyTransformer
 # A comparison of the whole column with one edge costs 0.1 ns a value, a binary search 10 to 30 ns on unordered data
 _EDGES_COMPARED = 100
 _GREATEST_INTEGER = 2**52
+_MOST_BINS = 100_000
 _NO_NOISE = "edges and means of bins are learned from the table, without noise"
 
 
@@ -143,7 +144,7 @@ class QuantileBinner(PartialFitMixin, PrivacyTransformer):
     Parameters
     ----------
     n_bins : int, or dict of column name to int, default=5
-        How many ranges, at least 2. A dict implies `columns`. A column gets fewer where its values are tied.
+        How many ranges, from 2 to 100,000. A dict implies `columns`. A column gets fewer where its values are tied.
     columns : str or list of str, default=None
         The columns to bin. By default those of a dict of `n_bins`, and otherwise all columns of numbers; booleans are
         none.
@@ -425,7 +426,7 @@ class QuantileBinner(PartialFitMixin, PrivacyTransformer):
         check_option(self, "encode", self.encode, ("label", "ordinal", "onehot"))
         check_option(self, "labels", self.labels, ("interval", "mean", "rank"))
         for count in self.n_bins.values() if isinstance(self.n_bins, Mapping) else [self.n_bins]:
-            check_integer(self, "n_bins", count, low=2)
+            check_integer(self, "n_bins", count, low=2, high=_MOST_BINS)
         if self.min_bin_size is not None:
             check_integer(self, "min_bin_size", self.min_bin_size, low=1)
         if self.round_edges is not None and self.round_edges is not False:

@@ -1,4 +1,4 @@
-"""The command line: ``skdp synthesize``, ``skdp release``, ``skdp inspect`` and ``skdp ledger``."""
+"""The command line: ``skdp synthesize``, ``release``, ``report``, ``inspect`` and ``ledger``."""
 
 import argparse
 import signal
@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from skdp._jobs import release, synthesize
+from skdp._jobs import release, report, synthesize
 from skdp._terminal import interrupted, interruptions, say
 
 SYNTHESIZE_EXAMPLE = """\
@@ -40,6 +40,15 @@ output whose name has no ending, or ends in a slash, is a folder of Parquet file
 goes on after an interruption: what is written is not noised again. A --ledger is charged before any noise is drawn,
 once for the table."""
 
+REPORT_EXAMPLE = """\
+example:
+  skdp report survey.csv masked.csv --quasi-identifiers Region,Gender,Age --sensitive LoanDefault --output report.html
+
+The report compares the two tables: what was done to which column, who could still be singled out, what the release is
+still good for. It is one page that needs nothing else, or figures for programs (.json). What it says of differential
+privacy comes from the steps, which files do not hold: skdp release --report has them. The report is for those who may
+see the original; with --public all that was counted in it is left out. Pages need pip install "skdp[report]"."""
+
 INSPECT_EXAMPLE = """\
 example:
   skdp inspect survey.csv --quasi-identifiers Region,Gender,Age --sensitive LoanDefault
@@ -72,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return options.run(options)
     except KeyboardInterrupt as stop:
         return _failed("; ".join(["interrupted", *(_notes(stop) or ["the output is as it was"])]), 130)
-    except (ValueError, TypeError, OSError, MemoryError, NotImplementedError) as error:
+    except (ValueError, TypeError, OSError, MemoryError, NotImplementedError, ImportError) as error:
         return _failed("; ".join([_line(error), *_notes(error)]), 2)
 
 
@@ -110,7 +119,19 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("table", metavar="TABLE", help="table to mask: .csv, .csv.gz or .parquet")
     command.add_argument("--recipe", required=True, metavar="FILE", help="TOML file of the steps")
     command.add_argument("--ledger", metavar="FILE", help="privacy ledger to charge before any noise is drawn")
+    command.add_argument("--report", metavar="FILE", help="data safety report to write, too: .html or .json")
     _add_output(command)
+    command = _command(commands, "report", report, "say how safe and how useful a release is", REPORT_EXAMPLE)
+    command.add_argument("original", metavar="ORIGINAL", help="table before: .csv, .csv.gz or .parquet")
+    command.add_argument("released", metavar="RELEASED", help="table as released")
+    command.add_argument(
+        "--quasi-identifiers", type=_names, required=True, metavar="A,B,C", help="columns that others may know"
+    )
+    command.add_argument("--sensitive", type=_names, metavar="S,T", help="columns that nobody should learn")
+    command.add_argument("--target", metavar="T", help="column that a model is to predict")
+    command.add_argument("--title", default="Data safety report", metavar="TEXT", help="what the report is called")
+    command.add_argument("--public", action="store_true", help="leave out all that was counted in the original")
+    command.add_argument("--output", required=True, metavar="FILE", help="file to write: .html or .json")
     command = _command(commands, "inspect", inspect, "print what a table tells about people", INSPECT_EXAMPLE)
     command.add_argument("table", metavar="TABLE", help="table to look at: .csv, .csv.gz or .parquet")
     command.add_argument("--quasi-identifiers", type=_names, metavar="A,B,C", help="columns that others may know")

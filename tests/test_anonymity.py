@@ -12,10 +12,11 @@ import polars as pl
 import pytest
 from conftest import TABLES, values
 
-from skdp import KAnonymizer
+from skdp import IntervalBinner, KAnonymizer, _frames, metrics
 from skdp._checks import ParameterError
 from skdp._mondrian import partition
 from skdp._scales import SetScale
+from skdp.metrics._comparisons import compared
 
 ADULT = Path(__file__).parents[2] / "shared/data/adult"
 needs_adult = pytest.mark.skipif(not ADULT.exists(), reason="the Adult table is not here")
@@ -138,6 +139,42 @@ def test_labels_of_ranges_and_sets():
     assert out["age"][:3].tolist() == ["1.5 - 2"] * 3
     assert out["age"][3:].isna().all()
     assert out["town"].tolist() == ["{a, b, missing}"] * 3 + ["c"] * 3
+
+
+@pytest.mark.parametrize(
+    ("closed", "expected"),
+    [
+        ("right", ["34 and Under", "24 - 44", "34 and Over", "Any", "34 - 44", "24 and Under", "44 and Over"]),
+        ("left", ["Under 34", "24 - 44", "34 and Over", "Any", "34 - 44", "Under 24", "44 and Over"]),
+    ],
+)
+def test_ranges_of_a_binner_are_joined_by_their_outer_edges(closed, expected):
+    ages = pd.DataFrame({"age": [20, 30, 30, 40, 40, 50, 20, 50, 40, 40, 20, 20, 50, 50]})
+    ages["pair"] = [f"pair {number // 2}" for number in range(14)]
+    binned = IntervalBinner({"age": [24, 34, 44]}, closed=closed).fit_transform(ages)
+    out = KAnonymizer(2, weights={"pair": 1000}).fit_transform(binned)
+    assert out["age"].tolist() == np.repeat(expected, 2).tolist()
+    assert metrics.granularity(binned, out.astype("str"), "age") == pytest.approx(
+        1 - np.mean([1, 1, 1, 3, 0, 0, 0]) / 3
+    )
+    guessed = compared(_frames.read(out.astype("str")), _frames.read(binned), "age").distances(slice(None))
+    assert not guessed.diagonal().any()
+    assert guessed[0].astype(bool).tolist() == [x not in (expected[0], "Any", expected[5]) for x in out["age"]]
+
+
+@pytest.mark.parametrize(
+    "categories", [["1 - 2", "2 - 3"], ["1 and Under", "2 - 3", "3 and Over"], ["9 and Under", "9 - 1", "1 and Over"]]
+)
+def test_other_ordered_categories_are_joined_by_their_names(categories):
+    column = pd.Categorical.from_codes([0, 1], categories, ordered=True)
+    assert KAnonymizer(2).fit_transform(pd.DataFrame({"x": column}))["x"][0] == " - ".join(categories[:2])
+
+
+@pytest.mark.parametrize("given", [3, "hierarchy.csv", [["Lima", "Peru", "World"], ["Oslo", "World"]], ["Lima"]])
+def test_a_hierarchy_that_is_no_table_is_refused_by_name(given):
+    table = pd.DataFrame({"town": ["Lima", "Oslo"]})
+    with pytest.raises(ParameterError, match="'hierarchies' parameter of KAnonymizer must give column 'town'"):
+        KAnonymizer(2, hierarchies={"town": given}).fit(table)
 
 
 def test_a_range_together_with_missing_values_says_so():

@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted(path for path in (ROOT / "docs").rglob("*.md") if "gallery" not in path.parts)]
 BLOCK = re.compile(r"^```(python|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LENIENT = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-SKIPPED = {"plots": "matplotlib", "report": "matplotlib"}  # pages that need an extra
+NEEDS = {"pictures": "matplotlib"}  # pages that need an extra
 
 
 def failures(text, page="page"):
@@ -62,8 +62,8 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_code_of_a_page_does_what_the_page_says(path, folder):
-    if path.stem in SKIPPED:
-        pytest.importorskip(SKIPPED[path.stem])
+    if path.stem in NEEDS:
+        pytest.importorskip(NEEDS[path.stem])
     found = failures(path.read_text(encoding="utf-8"), path.name)
     assert not found, "\n".join(found)
 

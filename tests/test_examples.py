@@ -19,6 +19,18 @@ SAID = {
         "with l_diversity=2: 0%",
         "not differential privacy",
     ],
+    "plot_04_tune_privacy": [
+        "ε of at most 1740 for 61 fits: fits 570, scores 1140, refit at most 30",
+        "No candidate reaches k >= 250 and epsilon <= 1. The nearest is",
+        "12 candidates searched; the ledger still reads 10",
+        "ε = 20 for each record, central (replace one record)",
+    ],
+    "plot_05_data_safety_report": [
+        "with at least 4 others.",
+        "There is no differential privacy guarantee for a record",
+        "after   k = 5, 0 records alone in their class",
+        "report.html",
+    ],
 }
 
 

@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import nbinom
 
 from skdp import KAnonymizer, _checks, _frames, metrics
-from skdp.metrics._released import compared
+from skdp.metrics._comparisons import compared
 
 
 def random_table(seed, rows=200):

@@ -1,6 +1,7 @@
 """What a masked table is still good for: against dython, SciPy, KAnonymizer's own figures, and definitions."""
 
 import io
+import itertools
 import warnings
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from skdp import KAnonymizer, _frames, metrics
+from skdp import KAnonymizer, _frames, _levels, metrics
 from skdp._checks import ParameterError
 from skdp.binning import IntervalBinner, QuantileBinner
 from skdp.metrics._models import _default_estimator, _trained_features
@@ -96,6 +97,17 @@ def test_associations_equal_those_of_dython(kind):
     theil = metrics.association_matrix(table, categorical="theils_u")
     assert theil.to_numpy()[:4, :4] == pytest.approx(np.array(THEIL), abs=1e-12)
     assert theil.to_numpy()[4:] == pytest.approx(matrix.to_numpy()[4:])
+
+
+def test_associations_of_two_columns_do_not_depend_on_the_others(monkeypatch):
+    rng = np.random.default_rng(0)
+    monkeypatch.setattr(_levels, "LARGE", 100)  # so that columns are read by threads, too
+    table = pd.DataFrame({f"c{values}": rng.integers(0, values, 400).astype(str) for values in (2, 3, 4, 90)})
+    table = table.assign(number=rng.normal(size=400), gaps=pd.Categorical(rng.choice(["a", None], 400), list("ba")))
+    whole = metrics.association_matrix(table)
+    for pair in itertools.combinations(table, 2):
+        alone = metrics.association_matrix(table[list(pair)])
+        np.testing.assert_allclose(whole.loc[list(pair), list(pair)], alone, atol=1e-12)
 
 
 @needs_adult

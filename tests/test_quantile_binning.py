@@ -766,3 +766,8 @@ def test_no_private_attribute_is_a_value_of_the_table():
 def test_bad_prices_are_refused(parameters, message):
     with pytest.raises(ParameterError, match=message):
         QuantileBinner(2, **parameters).fit(pd.DataFrame({"Income": [1.0, 2.0], "Age": [3, 4]}))
+
+
+def test_so_many_bins_that_memory_would_not_do_are_refused():
+    with pytest.raises(ValueError, match="'n_bins'.* of at least 2 and of at most 100000"):
+        QuantileBinner(2**63 - 1).fit(pd.DataFrame({"x": [1.0, 2.0]}))

@@ -48,12 +48,14 @@ def read_column(frame: Any, column: str) -> Coded | Measured:
     if kind == "date":
         days = _frames.dates(frame, column)
         return _measured(days.astype(np.int64).astype(np.float64), ~np.isnat(days))
-    if not len(frame):
-        return Coded(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+    bound = 0
     if codes is None:
-        codes = _levels.factorise(frame, [column])[0]
+        codes, bound = _levels.combine(frame, [column])
     codes = codes.astype(np.intp, copy=False)  # what `bincount` would make of them, once for each other column
-    return Coded(codes, np.bincount(codes))
+    counts = np.bincount(codes, minlength=bound if len(frame) else 0)
+    if counts.all():
+        return Coded(codes, counts)
+    return Coded((np.cumsum(counts > 0) - 1).take(codes), counts[counts > 0])
 
 
 def _object_text_codes(frame: Any, column: str) -> np.ndarray | None:
@@ -66,26 +68,36 @@ def _object_text_codes(frame: Any, column: str) -> np.ndarray | None:
 
 
 def collapse(columns: list) -> list:
-    """Return columns that vary with counts and sums by combination of all categories, where these are few.
+    """Return columns with counts and sums by combination of categories, of as many columns as have few of these.
 
-    What two columns have in common is then found from the combinations, not from the rows.
+    What two such columns have in common is then found from the combinations, not from the rows.
     """
-    categories = [column for column in columns if isinstance(column, Coded)]
-    shape = tuple(len(column.counts) for column in categories)
-    if len(shape) < 2 or float(np.prod(np.array(shape, dtype=np.float64))) > len(categories[0].codes) / 4:
+    places = _few_combinations(columns)
+    if len(places) < 2:
         return columns
+    categories = [columns[place] for place in places]
+    shape = tuple(len(column.counts) for column in categories)
     bound = int(np.prod(shape))
     rows = categories[0].codes
     for column in categories[1:]:  # in less time than `numpy.ravel_multi_index`
         rows = rows * len(column.counts) + column.codes
     sizes = np.bincount(rows, minlength=bound)
-    cells = iter(np.unravel_index(np.arange(bound), shape))
-    return [
-        column._replace(cells=next(cells), cell_sizes=sizes)
-        if isinstance(column, Coded)
-        else column._replace(cell_sums=np.bincount(rows, column.values, minlength=bound))
-        for column in columns
-    ]
+    cells = dict(zip(places, np.unravel_index(np.arange(bound), shape), strict=True))
+    collapsed = list(columns)
+    for place, column in enumerate(columns):
+        if place in cells:
+            collapsed[place] = column._replace(cells=cells[place], cell_sizes=sizes)
+        elif isinstance(column, Measured):
+            collapsed[place] = column._replace(cell_sums=np.bincount(rows, column.values, minlength=bound))
+    return collapsed
+
+
+def _few_combinations(columns: list) -> list[int]:
+    """Return where the categories with fewest values are, as many as combine to a quarter of the rows at most."""
+    places = [place for place, column in enumerate(columns) if isinstance(column, Coded)]
+    places.sort(key=lambda place: len(columns[place].counts))
+    combined = np.cumprod([float(len(columns[place].counts)) for place in places])
+    return [place for place, bound in zip(places, combined, strict=True) if bound <= len(columns[place].codes) / 4]
 
 
 def _measured(values: np.ndarray, present: np.ndarray) -> Measured:
@@ -143,15 +155,15 @@ class Contingency(NamedTuple):
 def contingency(first: Coded, second: Coded) -> Contingency:
     """Return which pairs of values occur; the work grows with the rows, not with values × values."""
     width = len(second.counts)
-    if first.cells is not None:
+    if first.cells is not None and second.cells is not None:
         counts = np.bincount(first.cells * width + second.cells, first.cell_sizes, minlength=len(first.counts) * width)
         used = np.flatnonzero(counts)
         return Contingency(*np.divmod(used, width), counts[used])
-    pairs, bound = _levels.pair(first.codes, len(first.counts), second.codes, width)
-    if _levels.is_dense(pairs, bound):
-        counts = np.bincount(pairs, minlength=bound)
+    if _levels.is_dense(first.codes, len(first.counts) * width):
+        counts = np.bincount(first.codes * width + second.codes)
         used = np.flatnonzero(counts)
         return Contingency(*np.divmod(used, width), counts[used])
+    pairs, _ = _levels.pair(first.codes, len(first.counts), second.codes, width)
     used, counts = np.unique(pairs, return_counts=True)
     return Contingency(*np.divmod(used.astype(np.int64), width), counts)
 

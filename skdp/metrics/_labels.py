@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from skdp import _frames
-from skdp._generalisation import MISSING, Nodes, Ranges, Sets
+from skdp._generalisation import MISSING, Nodes, Ranges, Sets, are_contiguous, edges_of
 from skdp._hierarchies import Hierarchy
 
 NUMBER = r"-?(?:\d+(?:\.\d+)?(?:e[+-]?\d+)?|inf)"
@@ -59,37 +59,40 @@ def _as_days(frame: Any, column: str) -> Any:
     return _frames.assign(frame, {column: spelled})
 
 
-class RangeReader:
-    """A column of numbers, dates or ordered categories, and what labels of it mean.
+class EndReader:
+    """What reads the two ends of the ranges that labels of a column stand for.
 
     Parameters
     ----------
     frame : narwhals.DataFrame
-        The original table.
+        A table that holds the column as it was: as numbers, dates or ordered categories.
     column : str
         The column.
     """
 
     def __init__(self, frame: Any, column: str) -> None:
         self._order = _frames.category_order(frame, column)
-        self._ranges = Ranges(frame, column, self._order)
-        self._value = DAY if self._ranges.is_date else NUMBER
-        self.codes, self.scale = self._ranges.codes(frame), self._ranges.scale
-        self._ends = self.scale.positions[min(1, self.scale.size - 1)], self.scale.positions[-1]
-        self.width = (self._ends[1] - self._ends[0]) or 1.0
+        self._is_date = self._order is None and _frames.kind(frame, column) == "date"
+        self._value = DAY if self._is_date else NUMBER
+        ends = [edges_of(name) for name in self._order] if self._order and are_contiguous(self._order) else []
+        self._first = {low: float(rank) for rank, (low, _) in enumerate(ends)}
+        self._last = {high: float(rank) for rank, (_, high) in enumerate(ends)}
 
-    def read(self, labels: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Return half of the lowest and the highest value that each label stands for, and which say "or missing".
+    def ends(self, labels: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Return the lowest and the highest value that each label stands for, and which say "or missing".
 
-        Halves, lest their difference overflows. They are within the column's; NaN where a label cannot be read.
+        Dates are days since 1970, categories ranks; open ends are infinite; NaN where a label cannot be read.
+
+        Examples
+        --------
+        >>> reader = EndReader(_frames.read([[21.0]]), "x0")
+        >>> ends, or_missing = reader.ends(["21 - 24", "-5 - -1 or missing", "24 and Under", "Lima"])
+        >>> ends.tolist(), or_missing.tolist()
+        ([[21.0, 24.0], [-5.0, -1.0], [-inf, 24.0], [nan, nan]], [False, True, False, False])
         """
         stripped = [self._without_missing(label) for label in labels]
-        halves = np.array([self._low_and_high(label) for label, _ in stripped]).reshape(-1, 2) / 2
-        return np.clip(halves, *self._ends), np.array([also for _, also in stripped], dtype=bool)
-
-    def midpoints(self, labels: Iterable[str]) -> np.ndarray:
-        """Return the middle of what each label stands for; NaN where it cannot be read."""
-        return self.read(labels)[0].sum(axis=1)
+        ends = np.array([self._low_and_high(label) for label, _ in stripped], dtype=np.float64).reshape(-1, 2)
+        return ends, np.array([also for _, also in stripped], dtype=bool)
 
     def _without_missing(self, label: str) -> tuple[str, bool]:
         also = label.endswith(AND_MISSING) and label not in (self._order or ())
@@ -110,19 +113,53 @@ class RangeReader:
         return np.nan, np.nan
 
     def _parsed(self, text: str) -> float:
-        return float(np.datetime64(text, "D").astype(np.int64)) if self._ranges.is_date else float(text)
+        return float(np.datetime64(text, "D").astype(np.int64)) if self._is_date else float(text)
 
     def _category_ends(self, label: str) -> tuple[float, float]:
         """Return the ranks of the categories that a label names; where it can be read in two ways, the wider one."""
         rank = {name: float(position) for position, name in enumerate(self._order)}
         if label in rank:
             return rank[label], rank[label]
+        low, high = edges_of(label) or (None, None)
+        if low in self._first and high in self._last:
+            return self._first[low], self._last[high]
         readings = [(np.nan, np.nan)]
         for found in re.finditer(" - ", label):
             low, high = rank.get(label[: found.start()]), rank.get(label[found.end() :])
             if low is not None and high is not None and low < high:
                 readings.append((low, high))
         return max(readings[1:], key=lambda ends: ends[1] - ends[0], default=readings[0])
+
+
+class RangeReader:
+    """A column of numbers, dates or ordered categories, and what labels of it cover.
+
+    Parameters
+    ----------
+    frame : narwhals.DataFrame
+        The original table.
+    column : str
+        The column.
+    """
+
+    def __init__(self, frame: Any, column: str) -> None:
+        ranges = Ranges(frame, column, _frames.category_order(frame, column))
+        self._labels = EndReader(frame, column)
+        self.codes, self.scale = ranges.codes(frame), ranges.scale
+        self._ends = self.scale.positions[min(1, self.scale.size - 1)], self.scale.positions[-1]
+        self.width = (self._ends[1] - self._ends[0]) or 1.0
+
+    def read(self, labels: Iterable[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Return half of the lowest and the highest value that each label stands for, and which say "or missing".
+
+        Halves, lest their difference overflows. They are within the column's; NaN where a label cannot be read.
+        """
+        ends, or_missing = self._labels.ends(labels)
+        return np.clip(ends / 2, *self._ends), or_missing
+
+    def midpoints(self, labels: Iterable[str]) -> np.ndarray:
+        """Return the middle of what each label stands for; NaN where it cannot be read."""
+        return self.read(labels)[0].sum(axis=1)
 
 
 _FORMS = [
@@ -176,6 +213,16 @@ class SetReader:
         if len(inside) > 1:
             return inside
         return [self.position[label]] if label in self.position else []
+
+    def known_members(self, label: str) -> list[int]:
+        """Return the positions of all values that a label may stand for, in whatever way it is read."""
+        own = [self.position[label]] if label in self.position else []
+        if not label.startswith("{"):
+            return own
+        inside = label[1:-1]
+        parts = [part for part in inside.split(", ") if part in self._known]
+        with_commas = [value for value in self._known if ", " in value and f", {value}, " in f", {inside}, "]
+        return own + [self._known[value] for value in (*parts, *with_commas)]
 
     def _segmented(self, parts: list[str]) -> list[int]:
         """Return the known values that a set's text is made of; as many as can be where values hold commas."""

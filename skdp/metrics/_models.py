@@ -8,6 +8,7 @@ from sklearn.base import clone
 from sklearn.utils import check_random_state
 
 from skdp import _frames
+from skdp._generalisation import ordered_values
 from skdp.metrics._labels import RangeReader, SetReader, coded, is_ordered
 
 COLUMNS = 100  # the most that one column of categories becomes, besides those for rare and for missing values
@@ -15,13 +16,9 @@ COLUMNS = 100  # the most that one column of categories becomes, besides those f
 
 def as_numbers(frame: Any, column: str) -> np.ndarray | None:
     """Return a column of numbers, or of dates as days, as floats, and missing ones as NaN; None for other columns."""
-    if _frames.missing(frame, column).all():
-        return np.full(len(frame), np.nan)
-    kind = _frames.kind(frame, column)
-    if kind == "date":
-        days = _frames.dates(frame, column)
-        return np.where(np.isnat(days), np.nan, days.astype(np.int64).astype(np.float64))
-    return _frames.numbers(frame, column) if kind == "number" else None
+    if _frames.missing(frame, column).all() or _frames.kind(frame, column) in ("number", "date"):
+        return ordered_values(frame, column)
+    return None
 
 
 def joint_codes(first: Any, second: Any, column: str) -> tuple[np.ndarray, np.ndarray, int]:

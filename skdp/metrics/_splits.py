@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from skdp import _frames, _levels
+from skdp.metrics import _labels
 
 
 class EquivalenceClasses(NamedTuple):
@@ -101,14 +102,8 @@ class Split:
         return (self._sums(below + above) + area[self.values[first]]) / (self.bound - 1)
 
 
-def _labels(frame: Any, column: str) -> list | None:
-    """Return the categories of an ordered category, in their order; None for all other columns."""
-    labels = getattr(frame.schema[column], "categories", None)
-    return None if labels is None else list(labels)
-
-
 def is_ordered(frame: Any, column: str) -> bool:
-    return _frames.kind(frame, column) in ("number", "boolean", "date") or _labels(frame, column) is not None
+    return _labels.is_ordered(frame, column) or _frames.kind(frame, column) == "boolean"
 
 
 def ranks(frame: Any, column: str) -> tuple[np.ndarray, int]:
@@ -116,7 +111,7 @@ def ranks(frame: Any, column: str) -> tuple[np.ndarray, int]:
     if not is_ordered(frame, column):
         kind = _frames.kind(frame, column)
         raise ValueError(f"Column {column!r} holds {kind} values, which have no order; use distance='equal' instead.")
-    labels = _labels(frame, column)
+    labels = _frames.category_order(frame, column)
     if labels is None:
         standing, among = _levels.levels(frame, column)
         bound = len(among) + 1

@@ -16,7 +16,7 @@ from scipy.stats import norm
 
 from skdp import _frames
 from skdp._checks import check_columns, check_integer, invalid
-from skdp.metrics._released import compared
+from skdp.metrics._comparisons import compared
 
 CELLS_AT_ONCE = 4_000_000
 Names = str | Iterable[str]

@@ -105,7 +105,7 @@ def association_matrix(
     frame = _frames.read(X)
     names = chosen_columns("association_matrix", columns, frame)
     matrix = np.zeros((len(names), len(names)))
-    read = [_associations.read_column(frame, name) for name in names]
+    read = list(_levels.by_column(frame, names, _associations.read_column))
     varying = [position for position, column in enumerate(read) if _associations.varies(column)]
     kept = _associations.collapse([read[position] for position in varying])
     for place, row in enumerate(varying):

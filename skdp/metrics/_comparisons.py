@@ -3,18 +3,14 @@
 The labels are those of KAnonymizer, QuantileBinner and IntervalBinner. Only the distinct ones are read.
 """
 
-import re
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from skdp import _frames, _levels
-
-OR_MISSING = " or missing"
+from skdp._generalisation import ordered_values
+from skdp.metrics._labels import EndReader, SetReader, coded, is_ordered
 
 
 @dataclass(frozen=True)
@@ -117,102 +113,31 @@ def compared(released: Any, people: Any, column: str) -> RangeColumn | CodeColum
     ValueError
         If one holds numbers or dates and the other text that is no range of such.
     """
-    kind, own_kind = _frames.kind(released, column), _frames.kind(people, column)
-    if kind == own_kind == "number":
+    kind = _frames.kind(released, column)
+    if kind == _frames.kind(people, column) == "number":
         theirs = _frames.numbers(released, column)
         return RangeColumn(theirs, theirs, np.isnan(theirs), _frames.numbers(people, column))
     if kind in ("text", "category"):
-        codes, labels = _levels.levels(released, column)
-        codes, labels = np.where(codes < 0, len(labels), codes), labels.to_pylist()
-        order = _frames.category_order(people, column)
-        if own_kind in ("number", "date") or order is not None:
-            read = _reader(own_kind, order)
-            ends = [read(label.removesuffix(OR_MISSING)) for label in labels]
-            if any(low == low for low, _ in ends):
-                low, high = np.array([*ends, (np.nan, np.nan)]).T
-                either = np.array([*(label.endswith(OR_MISSING) for label in labels), True])
-                return RangeColumn(low[codes], high[codes], either[codes], _places(people, column, order))
+        codes, labels = coded(released, column)
+        if is_ordered(people, column):
+            ends, or_missing = EndReader(people, column).ends(labels)
+            if not np.isnan(ends).all():
+                low, high = np.vstack([ends, [np.nan, np.nan]]).T
+                own = ordered_values(people, column, _frames.category_order(people, column))
+                return RangeColumn(low[codes], high[codes], np.append(or_missing, True)[codes], own)
         elif any(label.startswith("{") for label in labels):
-            return _sets(people, column, codes, labels)
+            return _sets(SetReader(people, column), codes, labels)
     codes, among = _levels.levels(released, column)
     own = _levels.locate(people, column, among)
     return CodeColumn(codes, np.where((own < 0) & ~_frames.missing(people, column), -2, own))
 
 
-def _places(people: Any, column: str, order: Iterable[str] | None) -> np.ndarray:
-    """Return where each person's value stands; missing is NaN."""
-    if order is not None:
-        found = pc.index_in(_frames.texts(people, column), pa.array(list(order), pa.large_string()))
-        return found.cast(pa.float64()).fill_null(np.nan).to_numpy(zero_copy_only=False)
-    if _frames.kind(people, column) == "date":
-        days = _frames.dates(people, column)
-        return np.where(np.isnat(days), np.nan, days.astype(np.int64).astype(np.float64))
-    return _frames.numbers(people, column)
-
-
-def _reader(kind: str, order: Iterable[str] | None) -> Callable[[str], tuple[float, float]]:
-    """Return what reads the two ends of a range; NaN where a label is none."""
-    if order is not None:
-        ranks = {name: float(rank) for rank, name in enumerate(order)}
-        return lambda label: _ends(label, ranks.get)
-    return lambda label: _ends(label, _day if kind == "date" else _number)
-
-
-def _ends(label: str, place: Callable[[str], float | None]) -> tuple[float, float]:
-    """Return the ends of a range as written by the steps, the binners' open ones included.
-
-    Examples
-    --------
-    >>> [_ends(label, _number) for label in ("21 - 24", "24", "-5 - -1", "24 and Under", "Lima")]
-    [(21.0, 24.0), (24.0, 24.0), (-5.0, -1.0), (-inf, 24.0), (nan, nan)]
-    """
-    alone = place(label)
-    if alone is not None:
-        return alone, alone
-    for found in re.finditer(" - ", label):
-        low, high = place(label[: found.start()]), place(label[found.end() :])
-        if low is not None and high is not None:
-            return low, high
-    above, below = (
-        place(label.removesuffix(" and Over")),
-        place(label.removesuffix(" and Under").removeprefix("Under ")),
-    )
-    if above is not None:
-        return above, np.inf
-    return (-np.inf, below) if below is not None else (np.nan, np.nan)
-
-
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
-
-
-def _day(text: str) -> float | None:
-    try:
-        return float(np.datetime64(text, "D").astype(np.int64)) if text[:1].isdigit() else None
-    except ValueError:
-        return None
-
-
-def _sets(people: Any, column: str, codes: np.ndarray, labels: list[str]) -> SetColumn:
-    texts = _frames.texts(people, column)
-    if _frames.kind(people, column) == "boolean":
-        texts = pc.utf8_capitalize(texts)  # as steps spell them
-    coded = texts.dictionary_encode()
-    values = coded.dictionary.to_pylist()
-    place = {"missing": len(values), **{value: position for position, value in enumerate(values)}}
-    holds = np.zeros((len(values) + 1, len(labels) + 1), dtype=bool)
+def _sets(people: SetReader, codes: np.ndarray, labels: list[str]) -> SetColumn:
+    holds = np.zeros((len(people.position) + 1, len(labels) + 1), dtype=bool)
     holds[-1, -1] = True
     is_only = holds.copy()
-    with_commas = [value for value in values if ", " in value]
-    for position, label in enumerate(labels):
-        if label in place:
-            holds[place[label], position] = is_only[place[label], position] = True
-        if label.startswith("{"):
-            inside = label[1:-1]
-            held = [*inside.split(", "), *(value for value in with_commas if f", {value}, " in f", {inside}, ")]
-            holds[[place[value] for value in held if value in place], position] = True
-    own = coded.indices.fill_null(len(values)).to_numpy()
-    return SetColumn(codes, own, holds, is_only)
+    for number, label in enumerate(labels):
+        holds[people.known_members(label), number] = True
+        if label in people.position:
+            is_only[people.position[label], number] = True
+    return SetColumn(codes, people.codes, holds, is_only)

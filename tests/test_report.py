@@ -1,0 +1,659 @@
+"""The data safety report: what it counts, what it says, and what it never lets through."""
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+from functools import cache
+from html.parser import HTMLParser
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+from skdp import (
+    DistributionImputer,
+    FakerSynthesizer,
+    IntervalBinner,
+    KAnonymizer,
+    LaplaceNoise,
+    OutlierDropper,
+    PIICleaner,
+    RandomizedResponse,
+    make_pipeline,
+)
+from skdp._report_texts import READINGS, clean
+from skdp.cli import main
+from skdp.datasets import make_customer_survey
+from skdp.metrics import SCENARIOS, attacker_risks, equivalence_classes, k_anonymity, l_diversity, t_closeness
+from skdp.report import DataSafetyReport
+
+SIZE = 400
+KNOWN = ["Age", "Town"]
+TOWNS = "Accra Bonn Cork Delft Esna Faro Genoa Hull Izmir Jena Kobe Lima".split()
+
+
+def people(seed=0, size=SIZE):
+    rng = np.random.default_rng(seed)
+    return pd.DataFrame({
+        "Name": [f"Person {number}" for number in rng.permutation(size)],
+        "Age": rng.integers(18, 80, size),
+        "Town": rng.choice(TOWNS, size),
+        "Income": rng.normal(50, 9, size).round(1),
+        "Debt": rng.choice(["yes", "no"], size),
+        "Pets": rng.integers(0, 4, size),
+    })  # fmt: skip
+
+
+def steps():
+    return make_pipeline(
+        PIICleaner(identifiers="Name"),
+        LaplaceNoise(1.0, bounds={"Income": (0, 100)}, random_state=0),
+        KAnonymizer(5, quasi_identifiers=KNOWN),
+    )
+
+
+@cache
+def made():
+    table, pipeline = people(), steps()
+    released = pipeline.fit_transform(table)
+    report = DataSafetyReport(
+        table, released, pipeline=pipeline, quasi_identifiers=KNOWN, sensitive="Debt", target="Debt"
+    )
+    return SimpleNamespace(table=table, released=released, pipeline=pipeline, report=report)
+
+
+@pytest.fixture(scope="module")
+def case():
+    return made()
+
+
+class Page(HTMLParser):
+    """The elements of a page, with their attributes and the text in them."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.elements, self.texts = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+    def every(self, *tags):
+        return [attributes for tag, attributes in self.elements if tag in tags]
+
+
+@cache
+def html(report, public=False):
+    return report.to_bytes("html", public=public).decode()
+
+
+@cache
+def page(report, public=False):
+    return Page(html(report, public))
+
+
+def became(table, released, **options):
+    report = DataSafetyReport(table, released, quasi_identifiers=list(released.columns)[:1], **options)
+    return {one["name"]: one["happened"] for one in report.figures["columns"]["each"]}
+
+
+# What is counted
+
+
+def test_the_figures_are_those_of_the_metrics(case):
+    for when, table in (("before", case.table), ("after", case.released)):
+        found = case.report.figures["anonymity"][when]
+        assert found["k"] == k_anonymity(table, KNOWN)
+        assert found["alone"] == (equivalence_classes(table, KNOWN).sizes == 1).sum()
+        assert found["sensitive"]["Debt"]["l"] == l_diversity(table, KNOWN, "Debt")
+        assert found["sensitive"]["Debt"]["t"] == t_closeness(table, KNOWN, "Debt")
+        risks = attacker_risks(table, KNOWN).prosecutor
+        assert found["share_above_threshold"] == pytest.approx(risks.share_above)
+        for one in case.report.figures["risks"]["scenarios"]:
+            assert one[when]["highest"] == pytest.approx(risks.highest * SCENARIOS[one["name"]])
+            assert one[when]["mean"] == pytest.approx(risks.mean * SCENARIOS[one["name"]])
+
+
+def test_scenarios_of_ones_own(case):
+    report = DataSafetyReport(case.table, case.released, quasi_identifiers=KNOWN, scenarios={"ex-partner": 0.5})
+    (one,) = report.figures["risks"]["scenarios"]
+    assert one["name"] == "ex-partner"
+    assert one["after"]["highest"] == pytest.approx(0.5 / k_anonymity(case.released, KNOWN))
+
+
+def test_a_quasi_identifier_that_was_left_out_is_of_no_use_to_an_attacker(case):
+    report = DataSafetyReport(case.table, case.released[["Town"]], quasi_identifiers=["Age", "Town", "Name"])
+    assert report.figures["anonymity"]["not_released"] == ["Age", "Name"]
+    assert report.figures["anonymity"]["after"]["k"] == k_anonymity(case.released, "Town")
+    none_left = DataSafetyReport(case.table, case.released[["Pets"]], quasi_identifiers=KNOWN)
+    assert none_left.figures["anonymity"]["after"]["k"] == SIZE
+    assert none_left.verdict.startswith("None of the quasi-identifiers")
+
+
+@pytest.mark.parametrize("kind", [pl.from_pandas, lambda table: table])
+def test_tables_of_every_library(case, kind):
+    report = DataSafetyReport(kind(case.table), kind(case.released), quasi_identifiers=KNOWN, sensitive="Debt")
+    assert report.figures["anonymity"] == case.report.figures["anonymity"]
+    assert len(page(report).every("svg")) == len(page(case.report).every("svg"))
+
+
+def test_arrays():
+    before = np.random.default_rng(0).integers(0, 3, (60, 3))
+    report = DataSafetyReport(before, before[:50], quasi_identifiers=["x0", "x1"])
+    assert report.figures["columns"]["by"] == {"untouched": ["x0", "x1", "x2"]}
+
+
+# What happened to columns
+
+
+def test_columns_are_told_by_what_happened_to_them_without_any_pipeline():
+    table = people()
+    table.loc[:9, "Pets"] = np.nan
+    released = table.drop(columns="Name").assign(
+        Age=IntervalBinner({"Age": [30, 50]}).fit_transform(table)["Age"],
+        Town=table["Town"].where(table.index > 7),
+        Income=table["Income"] + 3.5 * (table.index % 2),
+        Pets=table["Pets"].fillna(1.0),
+        Born=1,
+    )
+    assert became(table, released) == {
+        "Name": "left out",
+        "Age": "generalised",
+        "Town": "masked",
+        "Income": "changed",
+        "Debt": "untouched",
+        "Pets": "imputed",
+        "Born": "added",
+    }
+
+
+def test_steps_tell_what_cells_cannot(case):
+    assert case.report.figures["columns"]["by"] == {
+        "left out": ["Name"],
+        "noised": ["Income"],
+        "generalised": ["Age", "Town"],
+        "untouched": ["Debt", "Pets"],
+    }
+
+
+def test_fictitious_and_imputed_columns_are_told_by_the_steps():
+    table = people()
+    table.loc[:9, "Pets"] = np.nan
+    pipeline = make_pipeline(
+        DistributionImputer({"Pets": "observed"}, random_state=0),
+        FakerSynthesizer({"Name": "name"}, count=None, random_state=0),
+    )
+    told = became(table, pipeline.fit_transform(table), pipeline=pipeline)
+    assert (told["Name"], told["Pets"], told["Age"]) == ("fictitious", "imputed", "untouched")
+
+
+def test_a_step_that_says_it_added_noise_is_not_believed_against_the_tables(case):
+    forgotten = case.released.assign(Income=case.table["Income"])
+    assert became(case.table, forgotten, pipeline=case.pipeline)["Income"] == "untouched"
+
+
+def test_answers_that_a_coin_left_as_they_were_are_noised_all_the_same():
+    table = pd.DataFrame({"Sick": ["yes", "no"] * 3})
+    step = RandomizedResponse(epsilon=40.0, categories={"Sick": ["yes", "no"]})
+    released = step.fit_transform(table)
+    assert released["Sick"].tolist() == table["Sick"].tolist()  # but for a chance of e^-40
+    assert became(table, released, pipeline=step) == {"Sick": "noised"}
+
+
+def test_rows_in_another_order_are_no_protection():
+    table = people()
+    shuffled = table.sample(frac=1, random_state=0).reset_index(drop=True)
+    assert set(became(table, shuffled).values()) == {"rearranged"}
+    assert set(became(table, shuffled.set_index(np.random.default_rng(0).permutation(SIZE) + 9)).values()) <= {
+        "rearranged"
+    }
+
+
+def test_dropped_rows_do_not_hide_an_untouched_column():
+    table = people()
+    kept = table[table["Age"] > 30]
+    for released in (kept, kept.reset_index(drop=True), pl.from_pandas(kept)):
+        assert set(became(table, released).values()) == {"untouched"}
+
+
+def test_a_table_read_from_a_file_is_compared_by_what_is_written(tmp_path):
+    table = people().assign(Name=[f"+49 170 {number}" for number in range(SIZE)], Day=pd.Timestamp("2020-02-01"))
+    read = table.assign(Name="'" + table["Name"], Day="2020-02-01", Income=table["Income"].astype(str))
+    told = became(table, read)
+    assert set(told.values()) == {"untouched"}
+    assert told.keys() == set(table)
+
+
+def test_large_identifiers_are_told_apart():
+    table = pd.DataFrame({"Card": 2**60 + np.arange(40), "Town": "Bonn"})
+    assert became(table, table.assign(Card=table["Card"] + 1))["Card"] == "changed"
+    assert became(table, table)["Card"] == "untouched"
+
+
+def test_kinds_of_values_that_no_metric_knows_are_compared_as_texts():
+    table = pd.DataFrame({"Stay": pd.to_timedelta(np.arange(30) % 7, "D"), "Town": "Bonn"})
+    for kind in (pl.from_pandas, lambda one: one):
+        assert set(became(kind(table), kind(table)).values()) == {"untouched"}
+
+
+def test_a_forgotten_identifier_is_named_in_the_verdict(case):
+    forgotten = case.released.assign(Name=case.table["Name"])
+    report = DataSafetyReport(case.table, forgotten, quasi_identifiers=KNOWN)
+    assert report.figures["columns"]["suspicious"]["identifiers"] == ["Name"]
+    assert "Warning: Name holds real values and looks like a direct identifier" in report.verdict
+    assert "Name" not in case.report.verdict
+
+
+def test_a_pseudonym_is_pointed_out(case):
+    coded = case.released.assign(PatientID=[f"{number * 7919 % 100003:05d}x" for number in range(SIZE)])
+    report = DataSafetyReport(case.table, coded, quasi_identifiers=KNOWN)
+    assert report.figures["columns"]["suspicious"]["pseudonyms"] == ["PatientID"]
+    assert "PatientID is changed or new" in report.verdict
+
+
+# What is said
+
+
+def test_the_verdict_says_what_k_means(case):
+    k = case.report.figures["anonymity"]["after"]["k"]
+    assert k >= 5
+    assert case.report.verdict.startswith(
+        f"In the released table each record shares its quasi-identifiers (Age and Town) with at least {k - 1} others. "
+        "Someone who knows all of these about a person, and nothing else, can be right about which record is theirs at "
+        f"most 1 time in {k}."
+    )
+
+
+def test_someone_who_stands_alone_comes_first(case):
+    report = DataSafetyReport(case.table, case.table, quasi_identifiers=KNOWN, sensitive="Debt")
+    alone = report.figures["anonymity"]["after"]["alone"]
+    assert alone
+    assert report.verdict.startswith(f"k = 1: {alone} of the 400 released records")
+    assert "In at least one class all records have the same value of Debt" in report.verdict
+
+
+@pytest.mark.parametrize("public", [False, True])
+def test_nothing_is_ever_called_safe_or_anonymous(case, public):
+    shown = " ".join([case.report.verdict, *page(case.report, public).texts])
+    for one in READINGS:  # which say what figures do not say
+        shown = shown.replace(one.silent, "")
+    words = set(re.findall(r"[a-z-]+", shown.lower()))
+    assert not words & {"safe", "anonymous", "anonymised", "anonymized", "protected", "secure", "guaranteed"}
+
+
+def test_epsilon_is_stated_with_its_scope_and_the_reasons_for_infinity(case):
+    told = case.report.figures["privacy"]
+    assert told["epsilon"] is None
+    assert any("k-anonymity" in reason for reason in told["reasons"])
+    assert "ε = ∞" in case.report.verdict
+    shown = "".join(page(case.report).texts)
+    for reason in told["reasons"]:
+        assert clean(reason) in shown
+
+
+def test_a_finite_epsilon_names_the_columns_it_is_for():
+    table = people()[["Income", "Pets"]]
+    noise = LaplaceNoise(0.5, bounds={"Income": (0, 100)})
+    report = DataSafetyReport(table, noise.fit_transform(table), pipeline=noise, quasi_identifiers="Pets")
+    assert "Differential privacy holds for Income with ε = 0.5 (local, replace one record), and for no other" in (
+        report.verdict
+    )
+    assert "adds its own ε" in report.verdict
+
+
+def test_without_a_pipeline_nothing_is_promised(case):
+    report = DataSafetyReport(case.table, case.released, quasi_identifiers=KNOWN)
+    assert report.figures["privacy"] == {"stated": False, "steps": []}
+    assert "take ε as infinite" in report.verdict
+
+
+def test_every_figure_says_how_to_read_it():
+    assert all(all(vars(one).values()) for one in READINGS)
+    silent = " ".join(one.silent for one in READINGS)
+    for said in ("is not differential privacy", "two releases of the same people", "is not ε = 0"):
+        assert said in silent
+
+
+# What the release is still good for
+
+
+def test_utility_is_told_where_rows_are_matched(case):
+    told = case.report.figures["utility"]
+    assert 0 < told["granularity"]["value"] < 1
+    assert told["model"]["measure"] == "accuracy"
+    assert told["model"]["tested"] == SIZE
+    assert told["model"]["guessing"] == pytest.approx(case.table["Debt"].value_counts(normalize=True).max())
+    assert told["propensity"]["pmse"] > 0
+    assert told["associations"]["columns"] == 5
+    assert [one["name"] for one in told["marginals"]] == ["Age", "Town", "Income", "Debt", "Pets"]
+    assert told["rules"]["recall"] == 1.0  # among columns that are as they were
+
+
+def test_rows_that_cannot_be_matched_are_not_guessed(case):
+    dropper = OutlierDropper(columns="Income", method="gap", factor=1.01)
+    pipeline = make_pipeline(dropper, KAnonymizer(5, quasi_identifiers=KNOWN))
+    released, keep = pipeline.fit_release(case.table)
+    assert not keep.all()
+    renumbered = released.reset_index(drop=True)
+    lost = DataSafetyReport(case.table, renumbered, quasi_identifiers=KNOWN, target="Debt").figures["utility"]
+    for name in ("granularity", "model", "cells_suppressed"):
+        assert "not_told" in lost[name]
+    found = DataSafetyReport(case.table, renumbered, quasi_identifiers=KNOWN, target="Debt", keep=keep)
+    by_index = DataSafetyReport(case.table, released, quasi_identifiers=KNOWN, target="Debt")
+    assert found.figures["utility"]["granularity"]["value"] == pytest.approx(pipeline[-1].granularity_)
+    assert by_index.figures["utility"] == found.figures["utility"]
+
+
+# The page
+
+
+def test_the_page_asks_nobody_for_anything(case):
+    text = html(case.report)
+    parsed = Page(text)
+    assert not parsed.every("script", "iframe", "object", "embed", "base", "form")
+    addresses = [
+        value
+        for _, one in parsed.elements
+        for name, value in one.items()
+        if name in ("src", "href", "xlink:href", "data", "srcset")
+    ]
+    assert all(address.startswith(("#", "data:")) for address in addresses)
+    assert not re.search(r"@import|url\((?!#)", text)
+    assert not any(name.startswith("on") for _, one in parsed.elements for name in one)
+    outside = set(re.findall(r"https?://[^\"'\s<>]+", text))
+    assert outside == {"http://www.w3.org/1999/xlink"}  # the name of a namespace
+
+
+@pytest.mark.parametrize("public", [False, True])
+def test_ids_are_unique_and_all_that_is_referred_to_is_there(case, public):
+    parsed = page(case.report, public)
+    ids = [one["id"] for _, one in parsed.elements if "id" in one]
+    assert len(set(ids)) == len(ids)
+    text = html(case.report, public)
+    referred = {one["href"][1:] for one in parsed.every("a", "use") if "href" in one}
+    referred |= {one["xlink:href"][1:] for _, one in parsed.elements if one.get("xlink:href", "").startswith("#")}
+    referred |= set(re.findall(r"url\(#([^)]+)\)", text))
+    for _, one in parsed.elements:
+        referred |= set(f"{one.get('aria-labelledby', '')} {one.get('aria-describedby', '')}".split())
+    assert referred <= set(ids)
+
+
+def test_headings_are_in_order_and_landmarks_are_there(case):
+    parsed = page(case.report)
+    levels = [int(tag[1]) for tag, _ in parsed.elements if re.fullmatch("h[1-6]", tag)]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in zip(levels, levels[1:], strict=False))
+    for landmark in ("header", "nav", "main", "footer"):
+        assert len(parsed.every(landmark)) == 1
+    assert parsed.every("html")[0]["lang"] == "en"
+    first_link = parsed.every("a")[0]
+    assert first_link == {"class": "skip", "href": "#verdict"}
+
+
+def test_every_picture_has_a_text_and_a_table(case):
+    text = html(case.report)
+    figures = re.findall(r"<figure.*?</figure>", text, flags=re.DOTALL)
+    assert len(figures) == len(re.findall("<svg", text)) + 1  # the bars of rules are no SVG
+    for figure in figures:
+        assert "<table" in figure
+        caption = re.search(r"<figcaption>(.*?)</figcaption>", figure, flags=re.DOTALL)[1]
+        assert len("".join(Page(caption).texts).strip()) > 20
+    for svg in re.findall("<svg[^>]*>", text):
+        assert 'role="img"' in svg and "aria-labelledby" in svg
+
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "</style><svg onload=alert(1)>",
+    "]]>--><b>",
+    "{{ 7 * 7 }}{% raw %}",
+    "$x^{$",
+    "\u202eeman",
+    "גיל",
+    "a\x00b",
+    "&amp;",
+    "'; --",
+    "",
+]
+
+
+@pytest.fixture(scope="module")
+def hostile():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({name: rng.choice(HOSTILE[:6], 60) for name in HOSTILE})
+    released = table.assign(**{HOSTILE[0]: rng.choice(HOSTILE[:6], 60)})
+    return DataSafetyReport(
+        table,
+        released,
+        quasi_identifiers=HOSTILE[:2],
+        sensitive=HOSTILE[2],
+        scenarios={HOSTILE[0]: 0.5, HOSTILE[7]: 0.1},
+        title=HOSTILE[0] + HOSTILE[6] + "\ud800",
+    )
+
+
+@pytest.mark.filterwarnings("ignore:Glyph")
+@pytest.mark.parametrize("public", [False, True])
+def test_everything_from_the_data_is_escaped(hostile, public):
+    text = html(hostile, public)
+    parsed = Page(text)
+    assert not parsed.every("script", "img")
+    assert not any(name.startswith("on") for _, one in parsed.elements for name in one)
+    assert "<script>alert(1)</script>" in "".join(parsed.texts)
+    assert "49" not in re.findall(r"<bdi>(.*?)</bdi>", text)
+    assert not re.search("[\x00-\x08\u202a-\u202e\u2066-\u2069]", text)
+    assert "<bdi>גיל</bdi>" in text
+    assert "<bdi>&lt;script&gt;" in text
+
+
+@pytest.mark.filterwarnings("ignore:Glyph")
+def test_json_takes_any_name(hostile):
+    told = json.loads(hostile.to_bytes("json"))
+    assert HOSTILE[0] in told["anonymity"]["quasi_identifiers"]
+
+
+DIGESTS = """
+import hashlib, sys
+sys.path.insert(0, "tests")
+from test_report import made
+for kind in ("html", "json"):
+    for public in (False, True):
+        print(hashlib.sha256(made().report.to_bytes(kind, public=public)).hexdigest())
+"""
+
+
+def test_the_same_tables_give_the_same_bytes_in_any_process(case):
+    found = subprocess.run(
+        [sys.executable, "-c", DIGESTS], capture_output=True, text=True, check=True, cwd=Path(__file__).parent.parent,
+        env={**os.environ, "PYTHONHASHSEED": "7"},
+    ).stdout.split()  # fmt: skip
+    ours = [html(case.report, public).encode() for public in (False, True)]
+    ours += [case.report.to_bytes("json", public=public) for public in (False, True)]
+    assert found == [hashlib.sha256(one).hexdigest() for one in ours]
+    assert len(set(found)) == 4
+
+
+def test_public_holds_nothing_that_was_counted_in_the_original(case):
+    """Another original, of other values and more rows, gives the same public report to the byte."""
+    released = case.released
+    other = people(seed=1, size=SIZE + 60)
+    other[["Debt", "Pets"]] = pd.concat(
+        [released[["Debt", "Pets"]], people(2, 60)[["Debt", "Pets"]]], ignore_index=True
+    )
+    reports = [
+        DataSafetyReport(
+            table, released, pipeline=case.pipeline, quasi_identifiers=KNOWN, sensitive="Debt", target="Debt"
+        )
+        for table in (case.table, other)
+    ]
+    for kind in ("html", "json"):
+        public = [report.to_bytes(kind, public=True) for report in reports]
+        assert public[0] == public[1]
+        internal = [report.to_bytes(kind) for report in reports]
+        assert internal[0] != internal[1]
+        assert b"PUBLIC" in public[0] and b"INTERNAL" not in public[0]
+        assert b"INTERNAL" in internal[0]
+
+
+def test_no_cell_is_in_the_figures(case):
+    text = case.report.to_bytes("json").decode()
+    for cell in ("Person", *TOWNS):
+        assert cell not in text
+
+
+@pytest.mark.long
+def test_a_report_of_the_survey_is_of_at_most_three_megabytes():
+    table = make_customer_survey(random_state=0)
+    numbers = [name for name in table if pd.api.types.is_float_dtype(table[name])][:12]
+    pipeline = make_pipeline(
+        IntervalBinner({"Age": [24, 34, 44, 54, 64], "HouseholdIncome": [10, 40, 80, 120]}),
+        LaplaceNoise(0.5, columns=numbers, bounds=(0, 500)),
+    )
+    released = pipeline.fit_transform(table)
+    report = DataSafetyReport(table, released, pipeline=pipeline, quasi_identifiers=["Region", "Age", "Gender"])
+    text = report.to_bytes("html")
+    assert table.shape == (5000, 60)
+    assert len(text) < 3 * 2**20
+    assert len(Page(text.decode()).every("svg")) == 3 + 1 + 12  # the other columns have tables
+
+
+def test_a_notebook_shows_the_page_in_a_frame_of_its_own(case):
+    (frame,) = Page(case.report._repr_html_()).every("iframe")
+    assert Page(frame["srcdoc"]).every("svg")
+    assert "sandbox" in frame
+
+
+# Parameters and files
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"quasi_identifiers": ["Agee"]}, "did you mean 'Age'"),
+        ({"quasi_identifiers": []}, "what others may know"),
+        ({"sensitive": "Age"}, "'Age' is"),
+        ({"target": "Dept"}, "did you mean 'Debt'"),
+        ({"scenarios": {"theft": 2}}, "from 0 to 1"),
+        ({"scenarios": {}}, "at least one scenario"),
+        ({"keep": [True, False]}, "one bool for each original row"),
+        ({"title": 3}, "a text"),
+    ],
+)
+def test_what_cannot_be_is_refused(case, options, message):
+    with pytest.raises(ValueError, match=message):
+        DataSafetyReport(case.table, case.released, **{"quasi_identifiers": KNOWN, **options})
+
+
+def test_tables_without_rows_are_refused(case):
+    for pair in ((case.table[:0], case.released), (case.table, case.released[:0])):
+        with pytest.raises(ValueError, match="has no rows"):
+            DataSafetyReport(*pair, quasi_identifiers=KNOWN)
+
+
+def test_a_missing_extra_says_how_to_get_it(case, monkeypatch, tmp_path):
+    for missing in ("jinja2", "matplotlib"):
+        with monkeypatch.context() as patched:
+            patched.setitem(sys.modules, missing, None)
+            with pytest.raises(ImportError, match=r'pip install "skdp\[report\]"'):
+                case.report.to_html(tmp_path / "report.html")
+            case.report.to_json(tmp_path / "report.json")
+    assert [one.name for one in tmp_path.iterdir()] == ["report.json"]
+
+
+def test_a_file_is_written_whole_or_not_at_all(case, tmp_path, monkeypatch):
+    path = tmp_path / "report.html"
+    path.write_text("old")
+    monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        case.report.to_html(path)
+    assert path.read_text() == "old"
+    assert [one.name for one in tmp_path.iterdir()] == ["report.html"]
+
+
+# The command line
+
+
+@pytest.fixture
+def folder(tmp_path):
+    people().to_csv(tmp_path / "before.csv", index=False)
+    (tmp_path / "recipe.toml").write_text(
+        'title = "Staff"\nquasi_identifiers = ["Age", "Town"]\nsensitive = ["Debt"]\n'
+        '[[steps]]\nuse = "PIICleaner"\nidentifiers = ["Name"]\n'
+        '[[steps]]\nuse = "OutlierDropper"\ncolumns = ["Income"]\nmethod = "gap"\nfactor = 1.01\n'
+        '[[steps]]\nuse = "KAnonymizer"\nk = 4\n'
+    )
+    return tmp_path
+
+
+def release(folder, report):
+    paths = [str(folder / name) for name in ("before.csv", "recipe.toml", "after.csv", report)]
+    return main(["release", paths[0], "--recipe", paths[1], "--output", paths[2], "--report", paths[3]])
+
+
+def compare(folder, *options, output="report.json", known="Age,Town"):
+    paths = [str(folder / name) for name in ("before.csv", "after.csv", output)]
+    return main(["report", *paths[:2], "--quasi-identifiers", known, "--output", paths[2], *options])
+
+
+def test_a_release_with_its_report(folder, capsys):
+    assert release(folder, "report.json") == 0
+    told = json.loads((folder / "report.json").read_text())
+    assert told["title"] == "Staff"
+    assert told["anonymity"]["after"]["k"] >= 4
+    assert told["records"]["left_out"] >= 1
+    assert "value" in told["utility"]["granularity"]
+    assert told["privacy"]["reasons"]
+    assert release(folder, "report.html") == 0
+    assert (folder / "report.html").read_bytes().startswith(b"<!DOCTYPE html>")
+    assert capsys.readouterr().err == ""
+
+
+def test_a_report_of_two_files(folder, capsys):
+    release(folder, "report.json")
+    capsys.readouterr()
+    assert compare(folder, "--sensitive", "Debt", "--target", "Debt", "--title", "Two files") == 0
+    out = capsys.readouterr().out
+    told = json.loads((folder / "report.json").read_text())
+    assert told["title"] == "Two files"
+    assert told["verdict"] in out
+    assert told["columns"]["by"]["left out"] == ["Name"]
+    assert compare(folder, "--public", output="public.json") == 0
+    assert json.loads((folder / "public.json").read_text())["visibility"].startswith("PUBLIC")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"output": "report.pdf"}, "must end in .html or .json"),
+        ({"output": "nowhere/report.html"}, "does not exist"),
+        ({"known": "Agee"}, "did you mean 'Age'"),
+    ],
+)
+def test_a_report_that_cannot_be_made_says_why_in_one_line(folder, capsys, options, message):
+    release(folder, "report.json")
+    capsys.readouterr()
+    before = sorted(folder.iterdir())
+    assert compare(folder, **options) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err and captured.err.count("\n") == 1
+    assert sorted(folder.iterdir()) == before
+
+
+def test_a_release_whose_report_fails_writes_nothing(folder, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    before = sorted(folder.iterdir())
+    assert release(folder, "report.html") == 2
+    assert 'pip install "skdp[report]"' in capsys.readouterr().err
+    assert release(folder, "after.csv") == 2
+    assert "must end in .html or .json" in capsys.readouterr().err
+    assert sorted(folder.iterdir()) == before
