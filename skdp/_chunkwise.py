@@ -64,7 +64,7 @@ def obstacle(pipeline: Pipeline, chunk: pd.DataFrame, rows: int = 0) -> str | No
                 return f"{kind} learns from what {drawn} drew"
             if isinstance(step, SKETCHING) and rows > EXACT_ROWS and not find_spec("datasketches"):
                 return f'{kind} learns from more than {EXACT_ROWS:,} records in chunks only with "skdp[scale]"'
-        elif not _learns_nothing(step, columns, chunk):
+        elif not learns_nothing(step, columns, chunk):
             return f"{kind} learns from the whole table"
         if isinstance(step, DRAWING):
             if step.random_state is not None:
@@ -79,13 +79,13 @@ def _kind(step: Any) -> str:
     return type(step.transformers[0][1] if isinstance(step, ColumnTransformer) else step).__name__
 
 
-def _learns_nothing(step: Any, columns: set[str], chunk: pd.DataFrame) -> bool:
+def learns_nothing(step: Any, columns: set[str], chunk: pd.DataFrame) -> bool:
     """Whether a step fitted to some rows of a table is what it is when fitted to all."""
     if isinstance(step, PIICleaner):  # what M stands for in a gender column is told by all of it
         return step.gender not in columns
     if isinstance(step, LaplaceNoise | GaussianNoise):
         numbers_only = all(pd.api.types.is_any_real_numeric_dtype(dtype) for dtype in chunk.dtypes)
-        return _has_bounds(step) and (_names_columns(step) or numbers_only)
+        return has_bounds(step) and (_names_columns(step) or numbers_only)
     if isinstance(step, RandomizedResponse):
         return _names_columns(step) or not any(map(pd.api.types.is_object_dtype, chunk.dtypes))
     if isinstance(step, FakerSynthesizer):
@@ -99,7 +99,7 @@ def _names_columns(step: Any) -> bool:
     return step.columns is not None or any(isinstance(value, Mapping) for value in step.get_params(deep=False).values())
 
 
-def _has_bounds(step: Any) -> bool:
+def has_bounds(step: Any) -> bool:
     """Whether there are bounds for every column that a step with noise takes."""
     if not isinstance(step.bounds, Mapping):
         return step.bounds is not None

@@ -26,7 +26,8 @@ LAYERS = [
     {"_recipe_files"},
     {"recipes"},
     {"_inspection", "_released", "_streaming", "_chunkwise"},
-    {"_jobs"},
+    {"_jobs", "_partitions"},
+    {"_dask_tables"},
     {"distributed", "cli", "datasets"},
     {"__init__", "__main__"},
 ]
@@ -36,7 +37,7 @@ ONLY_IN = {
     "polars": {"_frames"},
     "faker": {"_faker_*", "synthesis", "datasets"},
     "matplotlib": {"plots"},
-    "dask": {"distributed"},
+    "dask": {"_dask_tables"},
     "gender_guesser": {"cleaning"},
     "datasketches": {"_summaries"},
     "sqlite3": {"_ledger_file"},
