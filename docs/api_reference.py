@@ -70,6 +70,11 @@ SECTIONS = [
         "Recipes", "skdp.recipes", "Pipelines in TOML files, and ready-made ones.",
         ["travel", "load", "read", "recipe", "Recipe", "years_before", "AGE_SHARES", "SEASONS", "RECIPES"],
     ),
+    Section(
+        "Clusters", "skdp.distributed", "The same steps over the partitions of a Dask DataFrame.",
+        ["synthesize", "fit", "transform", "release", "class_counts", "k_anonymity", "l_diversity", "ClassCounts",
+         "PartitionError"],
+    ),
     Section("Datasets", "skdp.datasets", "Fictitious tables to try it all on.", ["make_customer_survey"]),
     Section(
         "Mechanisms", "skdp.mechanisms",

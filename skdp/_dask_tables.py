@@ -126,8 +126,9 @@ class Learning:
             [found] = computed([in_a_tree(seen, merged)], self.table.parts)
         elif isinstance(step, PIICleaner) and self._may_be_stated(step.gender, empty):
             seen = self.table.done(first_of_each, front, step.gender, where=filled or [0])
-            alone = Chain((), self.secret)
-            [found] = computed([delayed(fitted)(alone, in_a_tree(seen, first_of_both, step.gender), Place(0, 0), *own)])
+            stated = in_a_tree(seen, first_of_both, step.gender)
+            alone = delayed(fitted)(Chain((), self.secret), stated, Place(0, 0), *own)
+            [found] = computed([alone], self.table.parts)
         elif not (isinstance(step, PIICleaner) or learns_nothing(step, set(empty.columns), empty)):
             raise ValueError(
                 f"Step {name!r} ({type(step).__name__}) learns from the whole table, and cannot merge what it learns "

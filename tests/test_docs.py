@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted(path for path in (ROOT / "docs").rglob("*.md") if "gallery" not in path.parts)]
 BLOCK = re.compile(r"^```(python|console)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LENIENT = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-NEEDS = {"pictures": "matplotlib"}  # pages that need an extra
+NEEDS = {"pictures": "matplotlib", "distributed": "dask"}  # pages that need an extra
 
 
 def failures(text, page="page"):
