@@ -2,12 +2,13 @@
 
 Prints, each for a process of its own: the time and the memory of `skdp synthesize` for 10,000,000 travellers to a
 Parquet folder on two threads, how the cost per record grows from 100,000 to 10,000,000 records, and the time and the
-memory of `skdp release` for 10,000,000 records of 12 columns (outliers left out, bins learned, noise drawn). Time is
-that of the whole process, imports and all. Returns 1 if a bar is missed. Other work on the machine slows it: the load
-is printed.
+memory of `skdp release` for 10,000,000 records of 12 columns (outliers left out, bins learned, noise drawn); and what
+Dask adds (`benchmarks.distributed`), with the time that 10^9 records would take on 16 workers. Time is that of the
+whole process, imports and all. Returns 1 if a bar is missed. Other work on the machine slows it: the load is printed.
 """
 
 import argparse
+import importlib.util
 import os
 import subprocess
 import sys
@@ -127,6 +128,17 @@ def report_release(folder: Path) -> list[bool]:
     ]
 
 
+def report_dask(folder: Path) -> list[bool]:
+    if importlib.util.find_spec("distributed") is None:
+        print('\nDask is not here: pip install -e ".[dask]"')
+        return []
+    from benchmarks.distributed import report_overhead, report_projection  # which needs what is above
+
+    print()
+    passed, cost = report_overhead(folder, RECORDS, rounds=1)
+    return passed + report_projection(cost)
+
+
 def _load() -> str:
     return f"(load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores)"
 
@@ -134,7 +146,7 @@ def _load() -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Measure, print, and return 1 if a bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parts = ["synthesize", "scaling", "release"]
+    parts = ["synthesize", "scaling", "release", "dask"]
     parser.add_argument("--skip", nargs="*", default=[], choices=parts, help="parts to leave out")
     parser.add_argument("--rounds", type=int, default=3, help="of each size as the request grows (default 3)")
     options = parser.parse_args(arguments)
@@ -147,6 +159,8 @@ def main(arguments: list[str] | None = None) -> int:
             passed += report_scaling(folder, options.rounds)
         if "release" not in options.skip:
             passed += report_release(folder)
+        if "dask" not in options.skip:
+            passed += report_dask(folder)
     print(f"\n{sum(passed)} of {len(passed)} bars passed")
     return int(not all(passed))
 
