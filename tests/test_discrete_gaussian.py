@@ -103,9 +103,9 @@ def test_noise_is_symmetric_and_its_bits_are_independent_of_its_sign():
 
 
 def within_blocks(sampler, size=16_000_000):
-    """Return the p-value of the mean place within blocks of eight (σ = 1000), which acceptance shifts by 0.01."""
+    """Return the p-value of the mean place within blocks of eight (σ = 512): acceptance shifts it by 14 deviations."""
     places = np.abs(sampler.draw(size, secure_source())) % 8
-    mass = masses(1000, 8000)[1:-1]
+    mass = masses(512, 8000)[1:-1]
     share = np.bincount(np.abs(np.arange(-8000, 8001)) % 8, weights=mass)
     mean = share @ np.arange(8)
     deviation = math.sqrt(share @ (np.arange(8) - mean) ** 2 / size)
@@ -113,14 +113,14 @@ def within_blocks(sampler, size=16_000_000):
 
 
 def test_places_within_blocks_are_as_likely_as_they_should_be():
-    assert within_blocks(DiscreteGaussian(Fraction(1000))) > ALPHA
+    assert within_blocks(DiscreteGaussian(Fraction(512))) > ALPHA
 
 
 @pytest.mark.parametrize("bug", ["accept all", "refuse what is doubtful"])
 def test_a_wrong_acceptance_is_caught(monkeypatch, bug):
     wrong = np.ones_like if bug == "accept all" else np.zeros_like
     monkeypatch.setattr(DiscreteGaussian, "_decide", lambda self, first, *others: wrong(first, dtype=bool))
-    sampler = DiscreteGaussian(Fraction(1000))
+    sampler = DiscreteGaussian(Fraction(512))
     if bug == "refuse what is doubtful":
         sampler._factor *= 3  # the quick test alone is nearly exact: let it be off
     assert within_blocks(sampler) < ALPHA
