@@ -1,23 +1,36 @@
 """What a command says on the terminal, and how it is stopped from there."""
 
+import signal
 import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-interruptions: list[int] = []
+_interruptions: list[int] = []
 
 
-def interrupted(number: int, frame: Any) -> None:
-    """Stop the command: what a signal is to call."""
-    interruptions.append(number)
+@contextmanager
+def stopped_by_signals() -> Iterator[None]:
+    """Let signals stop what the block does; afterwards they do again what they did before, to children, too."""
+    _interruptions.clear()
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {number: signal.signal(number, _interrupted) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler or signal.SIG_DFL)  # None is what C set
+
+
+def _interrupted(number: int, frame: Any) -> None:
+    _interruptions.append(number)
     raise KeyboardInterrupt
 
 
 def stop_if_interrupted() -> None:
     """Raise again what a library may have swallowed: a bare ``except``, or a finaliser, catches interruptions too."""
-    if interruptions:
+    if _interruptions:
         raise KeyboardInterrupt
 
 

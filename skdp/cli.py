@@ -1,13 +1,12 @@
 """The command line: ``skdp synthesize``, ``release``, ``report``, ``inspect`` and ``ledger``."""
 
 import argparse
-import signal
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
 from skdp._jobs import release, report, synthesize
-from skdp._terminal import interrupted, interruptions, say
+from skdp._terminal import say, stopped_by_signals
 
 SYNTHESIZE_EXAMPLE = """\
 example:
@@ -73,12 +72,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The words of the command line; by default those that Python was started with.
     """
     options = _parser().parse_args(arguments)
-    interruptions.clear()
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), interrupted)
     try:
-        return options.run(options)
+        with stopped_by_signals():
+            return options.run(options)
     except KeyboardInterrupt as stop:
         return _failed("; ".join(["interrupted", *(_notes(stop) or ["the output is as it was"])]), 130)
     except (ValueError, TypeError, OSError, MemoryError, NotImplementedError, ImportError) as error:

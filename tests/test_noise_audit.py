@@ -394,6 +394,8 @@ def noise_everywhere(estimator):
         warnings.simplefilter("ignore", DeprecationWarning)  # of forking a process with threads
         with multiprocessing.get_context("fork").Pool(2) as workers:
             vectors += sum(workers.map(noise_of, [estimator] * 4, chunksize=1), [])
+            workers.close()
+            workers.join()
     assert {len(vector) for vector in vectors} == {64}
     return vectors
 
