@@ -69,7 +69,15 @@ class Summary(NamedTuple):
 
 
 class ClassCounts(NamedTuple):
-    """The equivalence classes of a table: what the records of each share, and how many these are."""
+    """The equivalence classes of a table: what the records of each share, and how many these are.
+
+    Attributes
+    ----------
+    classes : DataFrame of shape (n_classes, n_columns)
+        What the records of each class share.
+    sizes : ndarray of int64 of shape (n_classes,)
+        How many these are.
+    """
 
     classes: pd.DataFrame
     sizes: np.ndarray
