@@ -50,7 +50,10 @@ SCIKIT_LEARN = {
     "PowerTransformer": (sklearn.preprocessing.PowerTransformer, {}),
     "QuantileTransformer": (sklearn.preprocessing.QuantileTransformer, {}),
     "Binarizer": (sklearn.preprocessing.Binarizer, {}),
-    "KBinsDiscretizer": (sklearn.preprocessing.KBinsDiscretizer, {"encode": "onehot-dense"}),
+    "KBinsDiscretizer": (
+        sklearn.preprocessing.KBinsDiscretizer,
+        {"encode": "onehot-dense", "quantile_method": "averaged_inverted_cdf"},  # the default from scikit-learn 1.9 on
+    ),
     "OrdinalEncoder": (sklearn.preprocessing.OrdinalEncoder, {}),
     "OneHotEncoder": (sklearn.preprocessing.OneHotEncoder, {"sparse_output": False}),
 }
