@@ -30,6 +30,25 @@ def invalid(owner: object, name: str, value: Any, requirement: str) -> Parameter
     return ParameterError(f"The {name!r} parameter of {who} must be {requirement}. Got {value!r} instead.")
 
 
+def without_cells(error: Exception, table: str) -> str:
+    """Return an error's message where it is one of ours, which hold no cell of the data, else what kind it is.
+
+    Examples
+    --------
+    >>> without_cells(invalid("LaplaceNoise", "epsilon", -1, "a positive number"), "table").partition('. ')[2]
+    'Got -1 instead.'
+    """
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    ours = trace is not None and trace.tb_frame.f_globals.get("__name__", "").startswith("skdp.")
+    about_parameters = isinstance(error, ValueError) and isinstance(error, TypeError)
+    if about_parameters or ours and isinstance(error, ValueError | TypeError | NotImplementedError | RuntimeError):
+        return str(error)
+    kind = type(error).__name__
+    return f"cannot work with these parameters and this {table} ({kind}); check them and what the columns hold."
+
+
 def nearest(name: object, candidates: Iterable[object]) -> str:
     """Return the end of a sentence: ``"; did you mean 'x'?"`` for the candidate most like `name`, ``"."`` for none."""
     spelled = {str(candidate).casefold(): str(candidate) for candidate in candidates}

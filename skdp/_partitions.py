@@ -16,6 +16,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from skdp import _frames, _levels
+from skdp._checks import without_cells
 from skdp._chunkwise import DRAWING, NOISE
 from skdp._streams import root
 from skdp.synthesis import BLOCK_ROWS
@@ -209,7 +210,7 @@ def naming(number: int, name: str, step: Any) -> Iterator[None]:
     except PartitionError as error:
         message = str(error)
     except Exception as error:
-        message = _told(error)
+        message = without_cells(error, "partition")
     else:
         return
     raise PartitionError(f"Partition {number}, step {name!r} ({type(step).__name__}): {message}")
@@ -335,19 +336,6 @@ def _common_column(columns: list[pd.Series]) -> pd.Series:
         except TypeError:  # of different orders, or different kinds
             return pd.Series(dtype=object)
     return distinct[0] if len(distinct) == 1 else pd.concat(distinct, ignore_index=True)
-
-
-def _told(error: Exception) -> str:
-    """Return the message of an error where it is one of ours, which hold no cell of the data."""
-    trace = error.__traceback__
-    while trace.tb_next is not None:
-        trace = trace.tb_next
-    ours = trace.tb_frame.f_globals.get("__name__", "").startswith("skdp.")
-    about_parameters = isinstance(error, ValueError) and isinstance(error, TypeError)
-    if about_parameters or ours and isinstance(error, ValueError | TypeError | NotImplementedError | RuntimeError):
-        return str(error)
-    kind = type(error).__name__
-    return f"cannot work with these parameters and this partition ({kind}); check them and what the columns hold."
 
 
 def _told_warnings(caught: list) -> list[str]:

@@ -16,7 +16,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.impute import SimpleImputer
 
 from skdp import _frames
-from skdp._checks import ParameterError, check_columns, check_integer, nearest
+from skdp._checks import ParameterError, check_columns, check_integer, nearest, without_cells
 from skdp._recipe_values import Place, check_keys, distributions, hierarchies, plain, schema
 from skdp.anonymity import KAnonymizer
 from skdp.binning import IntervalBinner, QuantileBinner
@@ -212,7 +212,7 @@ def naming(pipeline: Pipeline) -> Iterator[None]:
         own_kind = type(error).__module__.startswith("skdp.") and not isinstance(error, ParameterError)
         if step is None or own_kind:  # a kind of error that callers tell apart stays what it is
             raise
-        raise pipeline._places[step].error(_told(error, pipeline.steps[step][1])) from error
+        raise pipeline._places[step].error(without_cells(error, "table")) from error
 
 
 def _step_at_fault(error: BaseException, pipeline: Pipeline) -> int | None:
@@ -229,19 +229,6 @@ def _step_at_fault(error: BaseException, pipeline: Pipeline) -> int | None:
 
 def _places(pipeline: Pipeline) -> list[Place]:
     return getattr(pipeline, "_places", [])
-
-
-def _told(error: Exception, step: BaseEstimator) -> str:
-    """Return the message of an error, where it is sure to hold no cell of the data."""
-    trace = error.__traceback__
-    while trace.tb_next is not None:
-        trace = trace.tb_next
-    ours = trace.tb_frame.f_globals.get("__name__", "").startswith("skdp.")
-    about_parameters = isinstance(error, ValueError) and isinstance(error, TypeError)
-    if about_parameters or ours and isinstance(error, ValueError | TypeError | NotImplementedError | RuntimeError):
-        return str(error)
-    kind = type(error).__name__
-    return f"cannot work with these parameters and this table ({kind}); check the parameters and what the columns hold."
 
 
 def _text(path: str | Path, place: Place) -> str:
