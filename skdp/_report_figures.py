@@ -78,6 +78,7 @@ def count(tables: Tables, pipeline: Any, scenarios: Mapping[str, float]) -> dict
     """Return all figures, as dicts and lists of plain values."""
     steps = list(fitted_steps(pipeline))
     became = happened(tables.original, tables.released, tables.rows, steps)
+    columns = _columns(tables, became, steps)
     return {
         "records": {
             "in": len(tables.original),
@@ -85,13 +86,14 @@ def count(tables: Tables, pipeline: Any, scenarios: Mapping[str, float]) -> dict
             "left_out": len(tables.original) - len(tables.released),
             "all_quasi_identifiers_missing": _suppressed(tables),
         },
-        "columns": _columns(tables, became, steps),
+        "columns": columns,
         "anonymity": {
             "quasi_identifiers": tables.quasi_identifiers,
             "not_released": [name for name in tables.quasi_identifiers if name not in tables.released.columns],
             "sensitive": tables.sensitive,
             "before": _anonymity(tables.original, tables),
             "after": _anonymity(tables.released, tables),
+            "if_more_is_known": _if_more_is_known(tables, columns["suspicious"]),
         },
         "risks": _risks(tables, scenarios),
         "privacy": _privacy(pipeline, steps),
@@ -154,10 +156,13 @@ def _suspicious(tables: Tables, became: dict) -> dict:
     quasi = [*suggested[_inspection.BY_NAME], *suggested[_inspection.BY_VALUES]]
     other = [name for name, what in became.items() if what in ("changed", "added")]
     likely = _inspection.suggestions([_inspection.described(tables.released, name) for name in other])
+    ranges = [name for name, what in became.items() if what == "generalised"]
+    coarser = _inspection.suggestions([_inspection.described(tables.released, name) for name in ranges])
     return {
         "identifiers": suggested[_inspection.IDENTIFIERS],
         "pseudonyms": likely[_inspection.IDENTIFIERS],
         "quasi_identifiers": [name for name in real if name in quasi and name not in roles],
+        "generalised": [name for name in coarser[_inspection.BY_NAME] if name not in roles],
         "exact_amounts": [name for name in suggested[_inspection.AMOUNTS] if name not in roles],
     }
 
@@ -189,6 +194,15 @@ def _anonymity(frame: Any, tables: Tables) -> dict:
         "share_above_threshold": float(sizes[1 / sizes > THRESHOLD].sum() / sizes.sum()),
         "sensitive": {name: _diversity(frame, known, name) for name in tables.sensitive if name in frame.columns},
     }
+
+
+def _if_more_is_known(tables: Tables, suspicious: dict) -> dict | None:
+    """Return how well released records hide from who knows the columns, too, that look as if people could know them."""
+    more = [*suspicious["quasi_identifiers"], *suspicious["generalised"]]
+    if not more:
+        return None
+    sizes = class_sizes(tables.released, [*tables.known(tables.released), *more])
+    return {"columns": more, "k": int(sizes.min()), "alone": int((sizes == 1).sum())}
 
 
 def _diversity(frame: Any, known: list, name: str) -> dict:

@@ -207,7 +207,8 @@ def epsilon_of(guarantee: dict) -> str:
 
 def verdict(figures: dict) -> list[str]:
     """Return the verdict, one paragraph as a list of sentences; the worst comes first."""
-    return [*_hiding(figures), *_inference(figures), *_columns(figures["columns"]), *_promise(figures)]
+    wider = _if_more_is_known(figures)
+    return [*_hiding(figures), *wider, *_inference(figures), *_columns(figures["columns"]), *_promise(figures)]
 
 
 def _hiding(figures: dict) -> list[str]:
@@ -233,6 +234,22 @@ def _hiding(figures: dict) -> list[str]:
         f"{counted(k - 1, 'other')}.",
         f"Someone who knows all of these about a person, and nothing else, can be right about which record is theirs "
         f"at most 1 time in {k:,}.",
+    ]
+
+
+def _if_more_is_known(figures: dict) -> list[str]:
+    """Return what k does not count on: columns that look as if people could know them."""
+    told, released = figures["anonymity"]["if_more_is_known"], figures["records"]["out"]
+    if told is None:
+        return []
+    k, alone = told["k"], told["alone"]
+    if k > 1:
+        found = f"still shares what they know with at least {counted(k - 1, 'other')}"
+        return [f"Someone who knows {listed(told['columns'])}, too, finds that each record {found}."]
+    return [
+        f"Someone who knows {listed(told['columns'])}, too, which look as if others could know them and were not named "
+        f"as quasi-identifiers, finds {alone:,} of the {counted(released, 'released record')} "
+        f"({percent(alone / released)}) alone."
     ]
 
 
@@ -270,11 +287,11 @@ def _columns(columns: dict) -> list[str]:
             f"{'looks like a direct identifier' if one else 'look like direct identifiers'}; make sure that this does "
             "not lead back to people."
         )
-    others = [*found["quasi_identifiers"], *found["exact_amounts"]]
-    if others:
+    if found["exact_amounts"]:
+        one = len(found["exact_amounts"]) == 1
         sentences.append(
-            f"{listed(others)} {'holds' if len(others) == 1 else 'hold'} real values that may help to find someone, "
-            "and were not counted as known to others."
+            f"{listed(found['exact_amounts'])} {'holds' if one else 'hold'} exact amounts, nearly all "
+            "different: whoever knows one of them may find the record."
         )
     if untouched:
         what = "1 column was" if len(untouched) == 1 else f"{len(untouched):,} columns were"

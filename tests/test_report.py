@@ -260,6 +260,20 @@ def test_a_pseudonym_is_pointed_out(case):
     assert "PatientID is changed or new" in report.verdict
 
 
+def test_what_others_may_know_besides_the_quasi_identifiers_is_counted_too():
+    table = people()
+    ranges = make_pipeline(PIICleaner(identifiers="Name"), IntervalBinner({"Age": [30, 45, 60]}))
+    released = ranges.fit_transform(table)
+    report = DataSafetyReport(table, released, pipeline=ranges, quasi_identifiers=["Pets"])
+    sizes = equivalence_classes(released, ["Pets", "Town", "Age"]).sizes
+    told = report.figures["anonymity"]["if_more_is_known"]
+    assert told == {"columns": ["Town", "Age"], "k": sizes.min(), "alone": (sizes == 1).sum()}
+    assert "Someone who knows Town and Age, too" in report.verdict
+    named = DataSafetyReport(table, released, pipeline=ranges, quasi_identifiers=["Pets", "Town", "Age"])
+    assert named.figures["anonymity"]["if_more_is_known"] is None
+    assert "Someone who knows Town and Age, too" not in named.verdict
+
+
 # What is said
 
 
