@@ -35,7 +35,7 @@ SECTIONS = [
     Section("", "skdp.guarantees", "", ["releases"]),
     Section(
         "Metrics: anonymity", "skdp.metrics", "How alike the rows of a table are.",
-        ["equivalence_classes", "k_anonymity", "l_diversity", "t_closeness", "alpha_k_anonymity",
+        ["ClassCounts", "equivalence_classes", "k_anonymity", "l_diversity", "t_closeness", "alpha_k_anonymity",
          "basic_beta_likeness", "enhanced_beta_likeness", "delta_disclosure"],
     ),
     Section("", "skdp.metrics.anonymity", "", ["AlphaK", "RecursiveDiversity"]),
@@ -72,8 +72,7 @@ SECTIONS = [
     ),
     Section(
         "Clusters", "skdp.distributed", "The same steps over the partitions of a Dask DataFrame.",
-        ["synthesize", "fit", "transform", "release", "class_counts", "k_anonymity", "l_diversity", "ClassCounts",
-         "PartitionError"],
+        ["synthesize", "fit", "transform", "release", "class_counts", "k_anonymity", "l_diversity", "PartitionError"],
     ),
     Section("Datasets", "skdp.datasets", "Fictitious tables to try it all on.", ["make_customer_survey"]),
     Section(

@@ -19,6 +19,7 @@ from skdp import _frames, _levels
 from skdp._checks import without_cells
 from skdp._chunkwise import DRAWING, NOISE
 from skdp._streams import root
+from skdp.metrics._counts import ClassCounts, tally
 from skdp.synthesis import BLOCK_ROWS
 
 _FEW = 20
@@ -67,21 +68,6 @@ class Summary(NamedTuple):
 
     step: Any
     warnings: list[str]
-
-
-class ClassCounts(NamedTuple):
-    """The equivalence classes of a table: what the records of each share, and how many these are.
-
-    Attributes
-    ----------
-    classes : DataFrame of shape (n_classes, n_columns)
-        What the records of each class share.
-    sizes : ndarray of int64 of shape (n_classes,)
-        How many these are.
-    """
-
-    classes: pd.DataFrame
-    sizes: np.ndarray
 
 
 @dataclass(frozen=True, repr=False)
@@ -299,11 +285,12 @@ def count_classes(part: pd.DataFrame, columns: list) -> ClassCounts:
 
 
 def merge_classes(one: ClassCounts, other: ClassCounts) -> ClassCounts:
-    """Return the equivalence classes of two parts of a table put together."""
+    """Return the equivalence classes of two parts of a table put together, with the dtypes of the whole."""
     held = [counts for counts in (one, other) if len(counts.sizes)] or [one]
     if len(held) == 1:
         return held[0]
-    classes = pd.concat([counts.classes for counts in held], ignore_index=True)
+    dtypes = common_table([describe(counts.classes) for counts in held]).dtypes.to_dict()
+    classes = pd.concat([counts.classes.astype(dtypes) for counts in held], ignore_index=True)
     return _counted(classes, np.concatenate([counts.sizes for counts in held]))
 
 
@@ -311,8 +298,7 @@ def _counted(table: pd.DataFrame, weights: np.ndarray) -> ClassCounts:
     if not len(table):
         return ClassCounts(table, weights)
     codes, size = _levels.factorise(_frames.read(table), table.columns)
-    sizes = np.zeros(size, dtype=np.int64)
-    np.add.at(sizes, codes, weights)
+    sizes = tally(codes, size, weights)
     first = np.full(size, len(table))
     np.minimum.at(first, codes, np.arange(len(table)))
     return ClassCounts(table.iloc[first].reset_index(drop=True), sizes)

@@ -13,12 +13,12 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
+from skdp import metrics
 from skdp._checks import check_columns, check_integer, invalid
 from skdp._chunkwise import has_bounds
 from skdp._dask_tables import Learning, Table, computed, delayed, in_a_tree, outline_of, shared, table_of
 from skdp._partitions import (
     Chain,
-    ClassCounts,
     PartitionError,
     Secret,
     Shape,
@@ -31,6 +31,8 @@ from skdp._partitions import (
     steps_of,
 )
 from skdp._streaming import CHUNK_ROWS
+from skdp.metrics import ClassCounts
+from skdp.metrics._counts import known_columns, sensitive_columns
 from skdp.noise import LaplaceNoise
 from skdp.recipes import load
 from skdp.recipes import recipe as ready_made
@@ -255,27 +257,44 @@ def release(pipeline, ddf):
 def class_counts(ddf, columns=None):
     """Return the equivalence classes of a Dask DataFrame: what the records of each share, and how many these are.
 
+    `skdp.metrics` takes them in place of the table, so that the measures of classes (`t_closeness`, `attacker_risks`,
+    …) are those of the whole table.
+
     Parameters
     ----------
     ddf : dask.dataframe.DataFrame
-        The table.
+        The table. It is computed once.
     columns : str or list of str, default=None
-        The columns that tell classes apart. All by default. A missing value is a value of its own.
+        The columns that tell classes apart: the quasi-identifiers and, for measures that need them, the sensitive ones.
+        All by default. A missing value is a value of its own.
 
     Returns
     -------
     counts : ClassCounts
         ``classes``, a pandas frame of shape (n_classes, n_columns), and ``sizes``, an ndarray of int64 of shape
-        (n_classes,).
+        (n_classes,). All classes come to the client, whose memory must hold them.
+
+    Raises
+    ------
+    ParameterError
+        If a column is not in the table.
+    PartitionError
+        If a partition cannot be computed.
 
     Examples
     --------
     >>> import dask.dataframe as dd
     >>> import pandas as pd
     >>> from skdp.distributed import class_counts
-    >>> table = dd.from_pandas(pd.DataFrame({"Age": [31, 31, 40, None]}), npartitions=2)
-    >>> sorted(class_counts(table).sizes.tolist())
-    [1, 1, 2]
+    >>> from skdp.metrics import attacker_risks, t_closeness
+    >>> table = pd.DataFrame({"Age": [31, 31, 40, None], "Debt": [1, 2, 3, 3]})
+    >>> counts = class_counts(dd.from_pandas(table, npartitions=2))
+    >>> counts
+    <ClassCounts: 4 classes of 4 records>
+    >>> t_closeness(counts, "Age", "Debt"), t_closeness(table, "Age", "Debt")
+    (0.375, 0.375)
+    >>> attacker_risks(counts, "Age").sample_uniques
+    2
     """
     columns = list(ddf.columns) if columns is None else check_columns("class_counts", "columns", columns, ddf.columns)
     count = delayed(count_classes)
@@ -298,11 +317,13 @@ def k_anonymity(ddf, quasi_identifiers=None):
     -------
     k : int
         From 1 (someone stands alone) to n_rows, as by `skdp.metrics.k_anonymity`.
+
+    See Also
+    --------
+    class_counts : What all other measures of classes are computed from.
     """
-    sizes = class_counts(ddf, quasi_identifiers).sizes
-    if not len(sizes):
-        raise ValueError("The table has no rows; anonymity is a property of at least one.")
-    return int(sizes.min())
+    known = known_columns(ddf, "k_anonymity", quasi_identifiers)
+    return metrics.k_anonymity(class_counts(ddf, known))
 
 
 def l_diversity(ddf, quasi_identifiers, sensitive):
@@ -314,24 +335,21 @@ def l_diversity(ddf, quasi_identifiers, sensitive):
         The table; at least one row.
     quasi_identifiers : str, list of str or None
         The columns an attacker may know. None: all that are not sensitive.
-    sensitive : str
-        The column that an attacker wants to learn.
+    sensitive : str or list of str
+        The column, or columns, that an attacker wants to learn.
 
     Returns
     -------
     l : int
         Of at least 1, as by `skdp.metrics.l_diversity`.
+
+    See Also
+    --------
+    class_counts : What all other measures of classes are computed from.
     """
-    check_columns("l_diversity", "sensitive", sensitive, ddf.columns)
-    if quasi_identifiers is None:
-        quasi_identifiers = [column for column in ddf.columns if column != sensitive]
-    known = check_columns("l_diversity", "quasi_identifiers", quasi_identifiers, ddf.columns)
-    if sensitive in known:
-        raise invalid("l_diversity", "quasi_identifiers", known, "columns that are not the sensitive one")
-    pairs = class_counts(ddf, [*known, sensitive])
-    if not len(pairs.sizes):
-        raise ValueError("The table has no rows; anonymity is a property of at least one.")
-    return int(count_classes(pairs.classes, known).sizes.min())
+    wanted = sensitive_columns(ddf, "l_diversity", sensitive)
+    known = known_columns(ddf, "l_diversity", quasi_identifiers, wanted)
+    return metrics.l_diversity(class_counts(ddf, [*known, *wanted]), known, wanted)
 
 
 def _check_bounds(steps: list) -> None:

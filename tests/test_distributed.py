@@ -496,7 +496,7 @@ def test_metrics_of_an_empty_table_and_of_wrong_columns(synchronous, people):
         k_anonymity(parts_of(people[:0]))
     with pytest.raises(ValueError, match="did you mean 'Town'"):
         k_anonymity(table, "town")
-    with pytest.raises(ValueError, match="columns that are not the sensitive one"):
+    with pytest.raises(ValueError, match="columns that are not among the sensitive ones"):
         l_diversity(table, ["Town"], "Town")
 
 

@@ -1,5 +1,6 @@
 """What a table gives away and what it is still good for, as pure functions."""
 
+from skdp.metrics._counts import ClassCounts
 from skdp.metrics.anonymity import (
     alpha_k_anonymity,
     basic_beta_likeness,
@@ -24,6 +25,7 @@ from skdp.metrics.utility import (
 
 __all__ = [
     "SCENARIOS",
+    "ClassCounts",
     "alpha_k_anonymity",
     "association_matrix",
     "association_rules_kept",

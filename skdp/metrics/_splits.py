@@ -1,28 +1,14 @@
 """A sensitive column over equivalence classes: how its values are shared out, and how far apart distributions are."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from skdp import _frames, _levels
 from skdp.metrics import _labels
-
-
-class EquivalenceClasses(NamedTuple):
-    """The equivalence classes of a table.
-
-    Attributes
-    ----------
-    codes : ndarray of int of shape (n_rows,)
-        The class of each row, from 0; the numbering means nothing.
-    sizes : ndarray of int of shape (n_classes,)
-        The rows in each class.
-    """
-
-    codes: np.ndarray
-    sizes: np.ndarray
+from skdp.metrics._counts import EquivalenceClasses, Records
 
 
 class Split:
@@ -31,15 +17,15 @@ class Split:
     The work grows with the pairs that occur, not with classes × values.
     """
 
-    def __init__(self, classes: EquivalenceClasses, values: np.ndarray, bound: int) -> None:
+    def __init__(self, records: Records, classes: EquivalenceClasses, values: np.ndarray, bound: int) -> None:
         self.sizes, self.bound = classes.sizes, bound
         pairs, all_pairs = _levels.pair(classes.codes, len(classes.sizes), values, bound)
         places, size = _levels.compress(pairs, all_pairs)
-        self.counts = np.bincount(places, minlength=size)
+        self.counts = records.count(places, size)
         one = np.empty(size, dtype=np.int64)
         one[places] = pairs
         self.classes, self.values = np.divmod(one, bound)
-        self.table_counts = np.bincount(values, minlength=bound)
+        self.table_counts = records.count(values, bound)
 
     @property
     def shares(self) -> np.ndarray:

@@ -2,20 +2,20 @@
 
 Rows alike in every quasi-identifier form an *equivalence class*; the measures look at how large the classes are and at
 how a sensitive column is distributed in them. A missing value is a value of its own: dropping such rows, as a plain
-group-by does, would overstate how safe the table is. Each function takes a pandas or polars frame or an array (whose
-columns are ``x0, x1, …``). Where several sensitive columns are given, the result is that of the worst.
+group-by does, would overstate how safe the table is. Each function takes a pandas or polars frame, an array (whose
+columns are ``x0, x1, …``) or `ClassCounts`, whose rows stand for so many records each. Where several sensitive columns
+are given, the result is that of the worst.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from skdp import _frames, _levels
+from skdp import _levels
 from skdp._checks import check_columns, check_integer, check_option, invalid
-from skdp.metrics._splits import EquivalenceClasses, Split, hierarchy_levels, is_ordered, ranks
-
-Names = str | Iterable[str]
+from skdp.metrics._counts import EquivalenceClasses, Names, Records, known_columns, read, sensitive_columns
+from skdp.metrics._splits import Split, hierarchy_levels, is_ordered, ranks
 
 
 class AlphaK(NamedTuple):
@@ -53,7 +53,7 @@ def equivalence_classes(X: Any, quasi_identifiers: Names | None = None) -> Equiv
 
     Parameters
     ----------
-    X : dataframe or array-like of shape (n_rows, n_columns)
+    X : dataframe or array-like of shape (n_rows, n_columns), or ClassCounts
         The table.
     quasi_identifiers : str or iterable of str, default=None
         The columns an attacker may know. All by default.
@@ -75,8 +75,8 @@ def equivalence_classes(X: Any, quasi_identifiers: Names | None = None) -> Equiv
     >>> sizes[codes]
     array([2, 2, 2, 2, 1])
     """
-    frame = _frames.read(X)
-    return _classes(frame, _known(frame, "equivalence_classes", quasi_identifiers, ()))
+    records = read(X)
+    return records.classes(known_columns(records.frame, "equivalence_classes", quasi_identifiers))
 
 
 def k_anonymity(X: Any, quasi_identifiers: Names | None = None) -> int:
@@ -84,7 +84,7 @@ def k_anonymity(X: Any, quasi_identifiers: Names | None = None) -> int:
 
     Parameters
     ----------
-    X : dataframe or array-like of shape (n_rows, n_columns)
+    X : dataframe or array-like of shape (n_rows, n_columns), or ClassCounts
         The table; at least one row.
     quasi_identifiers : str or iterable of str, default=None
         The columns an attacker may know. All by default.
@@ -105,9 +105,8 @@ def k_anonymity(X: Any, quasi_identifiers: Names | None = None) -> int:
     >>> k_anonymity(pd.DataFrame({"Age": [31, 31, 40, 40, 40], "Gender": list("ffmmm")}))
     2
     """
-    frame = _filled_frame(X)
-    codes, bound = _levels.combine(frame, _known(frame, "k_anonymity", quasi_identifiers, ()))
-    return int(_levels.sizes(codes, bound).min())
+    records = _filled(X)
+    return int(records.sizes(known_columns(records.frame, "k_anonymity", quasi_identifiers)).min())
 
 
 def alpha_k_anonymity(X: Any, quasi_identifiers: Names | None, sensitive: Names) -> AlphaK:
@@ -115,7 +114,7 @@ def alpha_k_anonymity(X: Any, quasi_identifiers: Names | None, sensitive: Names)
 
     Parameters
     ----------
-    X : dataframe or array-like of shape (n_rows, n_columns)
+    X : dataframe or array-like of shape (n_rows, n_columns), or ClassCounts
         The table; at least one row.
     quasi_identifiers : str, iterable of str or None
         The columns an attacker may know. None: all that are not sensitive.
@@ -157,7 +156,7 @@ def l_diversity(
 
     Parameters
     ----------
-    X : dataframe or array-like of shape (n_rows, n_columns)
+    X : dataframe or array-like of shape (n_rows, n_columns), or ClassCounts
         The table; at least one row.
     quasi_identifiers : str, iterable of str or None
         The columns an attacker may know. None: all that are not sensitive.
@@ -222,7 +221,7 @@ def t_closeness(
 
     Parameters
     ----------
-    X : dataframe or array-like of shape (n_rows, n_columns)
+    X : dataframe or array-like of shape (n_rows, n_columns), or ClassCounts
         The table; at least one row.
     quasi_identifiers : str, iterable of str or None
         The columns an attacker may know. None: all that are not sensitive.
@@ -260,7 +259,8 @@ def t_closeness(
     0.125
     """
     check_option("t_closeness", "distance", distance, ("auto", "ordered", "equal"))
-    frame, classes, wanted = _read(X, "t_closeness", quasi_identifiers, sensitive)
+    records, classes, wanted = _read(X, "t_closeness", quasi_identifiers, sensitive)
+    frame = records.frame
     if hierarchies is not None and not isinstance(hierarchies, Mapping):
         given = type(hierarchies).__name__
         raise invalid("t_closeness", "hierarchies", given, "a mapping of sensitive columns to hierarchies")
@@ -269,11 +269,11 @@ def t_closeness(
     for column in wanted:
         if column in (hierarchies or ()):
             levels = hierarchy_levels(frame, column, hierarchies[column])
-            distances = sum(Split(classes, codes, bound).equal_distances() for codes, bound in levels) / len(levels)
+            distances = sum(Split(records, classes, *level).equal_distances() for level in levels) / len(levels)
         elif distance == "ordered" or distance == "auto" and is_ordered(frame, column):
-            distances = Split(classes, *ranks(frame, column)).ordered_distances()
+            distances = Split(records, classes, *ranks(frame, column)).ordered_distances()
         else:
-            distances = Split(classes, *_levels.factorise(frame, [column])).equal_distances()
+            distances = Split(records, classes, *_levels.factorise(frame, [column])).equal_distances()
         worst = max(worst, float(distances.max()))
     return worst
 
@@ -283,7 +283,7 @@ def basic_beta_likeness(X: Any, quasi_identifiers: Names | None, sensitive: Name
 
     Parameters
     ----------
-    X : dataframe or array-like of shape (n_rows, n_columns)
+    X : dataframe or array-like of shape (n_rows, n_columns), or ClassCounts
         The table; at least one row.
     quasi_identifiers : str, iterable of str or None
         The columns an attacker may know. None: all that are not sensitive.
@@ -316,7 +316,7 @@ def enhanced_beta_likeness(X: Any, quasi_identifiers: Names | None, sensitive: N
 
     Parameters
     ----------
-    X : dataframe or array-like of shape (n_rows, n_columns)
+    X : dataframe or array-like of shape (n_rows, n_columns), or ClassCounts
         The table; at least one row.
     quasi_identifiers : str, iterable of str or None
         The columns an attacker may know. None: all that are not sensitive.
@@ -353,7 +353,7 @@ def delta_disclosure(X: Any, quasi_identifiers: Names | None, sensitive: Names) 
 
     Parameters
     ----------
-    X : dataframe or array-like of shape (n_rows, n_columns)
+    X : dataframe or array-like of shape (n_rows, n_columns), or ClassCounts
         The table; at least one row.
     quasi_identifiers : str, iterable of str or None
         The columns an attacker may know. None: all that are not sensitive.
@@ -387,37 +387,20 @@ def delta_disclosure(X: Any, quasi_identifiers: Names | None, sensitive: Names) 
     return max(float(np.abs(np.log(split.shares / split.overall_shares)).max()) for split in splits)
 
 
-def _filled_frame(X: Any) -> Any:
-    frame = _frames.read(X)
-    if not len(frame):
+def _filled(X: Any) -> Records:
+    records = read(X)
+    if not len(records.frame):
         raise ValueError("The table has no rows; anonymity is a property of at least one.")
-    return frame
+    return records
 
 
-def _known(frame: Any, owner: str, quasi_identifiers: Names | None, sensitive: Iterable[str]) -> list:
-    """Return the quasi-identifiers as a list of columns, none of them sensitive."""
-    if quasi_identifiers is None:
-        return [column for column in frame.columns if column not in sensitive]
-    known = check_columns(owner, "quasi_identifiers", quasi_identifiers, frame.columns)
-    if set(known) & set(sensitive):
-        raise invalid(owner, "quasi_identifiers", known, "columns that are not among the sensitive ones")
-    return known
-
-
-def _classes(frame: Any, columns: list) -> EquivalenceClasses:
-    codes, size = _levels.factorise(frame, columns)
-    return EquivalenceClasses(codes, np.bincount(codes, minlength=size))
-
-
-def _read(X: Any, owner: str, known: Names | None, sensitive: Names) -> tuple[Any, EquivalenceClasses, list]:
-    """Return the frame, its classes and the sensitive columns."""
-    frame = _filled_frame(X)
-    wanted = check_columns(owner, "sensitive", sensitive, frame.columns)
-    if not wanted:
-        raise invalid(owner, "sensitive", wanted, "at least one column name")
-    return frame, _classes(frame, _known(frame, owner, known, wanted)), wanted
+def _read(X: Any, owner: str, known: Names | None, sensitive: Names) -> tuple[Records, EquivalenceClasses, list]:
+    """Return the table, its classes and the sensitive columns."""
+    records = _filled(X)
+    wanted = sensitive_columns(records.frame, owner, sensitive)
+    return records, records.classes(known_columns(records.frame, owner, known, wanted)), wanted
 
 
 def _splits(X: Any, owner: str, known: Names | None, sensitive: Names) -> list[Split]:
-    frame, classes, wanted = _read(X, owner, known, sensitive)
-    return [Split(classes, *_levels.factorise(frame, [column])) for column in wanted]
+    records, classes, wanted = _read(X, owner, known, sensitive)
+    return [Split(records, classes, *_levels.factorise(records.frame, [column])) for column in wanted]

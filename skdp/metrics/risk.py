@@ -1,10 +1,12 @@
 """Who can be singled out, by whom, and what an attacker learns.
 
 The risks that follow from class sizes (`reidentification_risk` to `suda`) hold for an attacker who knows the
-quasi-identifiers exactly. A missing value is a value of its own.
+quasi-identifiers exactly. A missing value is a value of its own. Each takes a pandas or polars frame, an array (whose
+columns are ``x0, x1, …``) or `ClassCounts`, whose rows stand for so many records each: a result by row is then that of
+each record of the row.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import combinations
 from typing import Any, NamedTuple
 
@@ -13,8 +15,10 @@ from scipy.special import hyp2f1
 
 from skdp import _frames, _levels
 from skdp._checks import check_columns, check_integer, invalid
+from skdp.metrics import _counts
+from skdp.metrics._counts import Records, known_columns, read
 
-Names = str | Iterable[str] | None
+Names = _counts.Names | None
 
 SCENARIOS = {"deliberate attack": 30 / 160, "acquaintance": 0.3, "breach": 0.345, "demonstration": 1.0}
 """By scenario, the probability that an attack is made: assumptions that are usual in health data, to be replaced by
@@ -92,7 +96,7 @@ def reidentification_risk(X: Any, quasi_identifiers: Names = None) -> np.ndarray
 
     Parameters
     ----------
-    X : dataframe or array-like of shape (n_rows, n_columns)
+    X : dataframe or array-like of shape (n_rows, n_columns), or ClassCounts
         The table.
     quasi_identifiers : str or iterable of str, default=None
         The columns an attacker knows. All by default.
@@ -100,7 +104,7 @@ def reidentification_risk(X: Any, quasi_identifiers: Names = None) -> np.ndarray
     Returns
     -------
     risk : ndarray of float of shape (n_rows,)
-        In (0, 1]; lower is safer.
+        In (0, 1]; lower is safer. Of `ClassCounts`, that of each record of a row.
 
     References
     ----------
@@ -113,9 +117,9 @@ def reidentification_risk(X: Any, quasi_identifiers: Names = None) -> np.ndarray
     >>> reidentification_risk(pd.DataFrame({"Age": [31, 31, 40, None]}))
     array([0.5, 0.5, 1. , 1. ])
     """
-    frame = _frames.read(X)
-    codes, size = _levels.factorise(frame, _known(frame, "reidentification_risk", quasi_identifiers))
-    return (1 / np.bincount(codes, minlength=size))[codes]
+    records = read(X)
+    codes, sizes = records.classes(known_columns(records.frame, "reidentification_risk", quasi_identifiers))
+    return (1 / sizes)[codes]
 
 
 def attacker_risks(
@@ -130,11 +134,11 @@ def attacker_risks(
 
     Parameters
     ----------
-    X : dataframe or array-like of shape (n_rows, n_columns)
+    X : dataframe or array-like of shape (n_rows, n_columns), or ClassCounts
         The table; at least one row.
     quasi_identifiers : str or iterable of str, default=None
         The columns an attacker knows. All by default.
-    population : dataframe or array-like, default=None
+    population : dataframe, array-like or ClassCounts, default=None
         A table of the population that `X` is a sample of, with the quasi-identifiers among its columns.
     sampling_fraction : float, default=None
         Where no population table is at hand: the share of the population that `X` is, in (0, 1]. A class's size in the
@@ -163,24 +167,23 @@ def attacker_risks(
     >>> round(risks.journalist.highest, 3), risks.sample_uniques
     (0.256, 1)
     """
-    frame = _frames.read(X)
-    if not len(frame):
+    records = read(X)
+    if not len(records.frame):
         raise ValueError("The table has no rows; a risk is a property of at least one.")
     _check_share("attacker_risks", "threshold", threshold)
-    known = _known(frame, "attacker_risks", quasi_identifiers)
-    codes, size = _levels.factorise(frame, known)
-    sizes = np.bincount(codes, minlength=size)
+    known = known_columns(records.frame, "attacker_risks", quasi_identifiers)
+    codes, sizes = records.classes(known)
     if population is not None:
         if sampling_fraction is not None:
             raise invalid("attacker_risks", "sampling_fraction", sampling_fraction, "None where a population is given")
-        outside = 1 / np.maximum(_population_sizes(frame, known, population), sizes[codes])
+        outside = 1 / np.maximum(_population_sizes(records.frame, known, population), sizes[codes])
     elif sampling_fraction is not None:
         _check_share("attacker_risks", "sampling_fraction", sampling_fraction, positive=True)
         outside = _expected_inverse(sizes, float(sampling_fraction))[codes]
     else:
         outside = 1 / sizes[codes]
-    journalist = _risk(outside, threshold)
-    return AttackerRisks(_risk(1 / sizes[codes], threshold), journalist, journalist.mean, int((sizes == 1).sum()))
+    prosecutor, journalist = (_risk(records, risk, threshold) for risk in (1 / sizes[codes], outside))
+    return AttackerRisks(prosecutor, journalist, journalist.mean, int((sizes == 1).sum()))
 
 
 def scenario_risks(risk: Any, scenarios: Mapping[str, float] = SCENARIOS) -> dict:
@@ -226,7 +229,7 @@ def uniqueness(X: Any, quasi_identifiers: Names = None, *, max_known: int | None
 
     Parameters
     ----------
-    X : dataframe or array-like of shape (n_rows, n_columns)
+    X : dataframe or array-like of shape (n_rows, n_columns), or ClassCounts
         The table; at least one row.
     quasi_identifiers : str or iterable of str, default=None
         The columns an attacker may know. All by default.
@@ -252,10 +255,10 @@ def uniqueness(X: Any, quasi_identifiers: Names = None, *, max_known: int | None
     >>> uniqueness(table).highest
     array([0.25, 0.5 ])
     """
-    frame, columns, most = _choices(X, "uniqueness", quasi_identifiers, "max_known", max_known)
+    records, columns, most = _choices(X, "uniqueness", quasi_identifiers, "max_known", max_known)
     shares: list[list[float]] = [[] for _ in range(most)]
-    for chosen, alone in _alone_by_choice(frame, columns, most):
-        shares[len(chosen) - 1].append(float(alone.mean()))
+    for chosen, alone in _alone_by_choice(records, columns, most):
+        shares[len(chosen) - 1].append(records.mean(alone))
     return Uniqueness(*(np.array([summary(one) for one in shares]) for summary in (min, np.mean, max)))
 
 
@@ -264,7 +267,7 @@ def suda(X: Any, quasi_identifiers: Names = None, *, max_size: int = 3) -> Suda:
 
     Parameters
     ----------
-    X : dataframe or array-like of shape (n_rows, n_columns)
+    X : dataframe or array-like of shape (n_rows, n_columns), or ClassCounts
         The table; at least one row.
     quasi_identifiers : str or iterable of str, default=None
         The columns an attacker may know. All by default.
@@ -275,7 +278,7 @@ def suda(X: Any, quasi_identifiers: Names = None, *, max_size: int = 3) -> Suda:
     -------
     result : Suda
         ``scores`` of shape (n_rows,), 0 where no set is unique, lower is safer; ``counts`` of shape
-        (n_rows, max_size), the sets by size.
+        (n_rows, max_size), the sets by size. Of `ClassCounts`, those of each record of a row.
 
     Notes
     -----
@@ -301,9 +304,9 @@ def suda(X: Any, quasi_identifiers: Names = None, *, max_size: int = 3) -> Suda:
     >>> suda(table).scores
     array([2., 1., 0., 0.])
     """
-    frame, columns, most = _choices(X, "suda", quasi_identifiers, "max_size", max_size)
-    counts = np.zeros((len(frame), most), dtype=np.int64)
-    unique = dict(_alone_by_choice(frame, columns, most))
+    records, columns, most = _choices(X, "suda", quasi_identifiers, "max_size", max_size)
+    counts = np.zeros((len(records.frame), most), dtype=np.int64)
+    unique = dict(_alone_by_choice(records, columns, most))
     for chosen, alone in unique.items():
         minimal = alone.copy()
         for part in combinations(chosen, len(chosen) - 1):
@@ -316,25 +319,20 @@ def suda(X: Any, quasi_identifiers: Names = None, *, max_size: int = 3) -> Suda:
     return Suda(counts @ weights, counts)
 
 
-def _known(frame: Any, owner: str, quasi_identifiers: Names) -> list:
-    if quasi_identifiers is None:
-        return list(frame.columns)
-    return check_columns(owner, "quasi_identifiers", quasi_identifiers, frame.columns)
-
-
 def _check_share(owner: str, name: str, value: Any, *, positive: bool = False) -> None:
     number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
     if not number or not 0 <= value <= 1 or positive and value == 0:
         raise invalid(owner, name, value, "a number " + ("above 0 and of at most 1" if positive else "from 0 to 1"))
 
 
-def _risk(risk: np.ndarray, threshold: float) -> Risk:
-    return Risk(float(risk.max()), float(risk.mean()), float((risk > threshold).mean()))
+def _risk(records: Records, risk: np.ndarray, threshold: float) -> Risk:
+    return Risk(float(risk.max()), records.mean(risk), records.mean(risk > threshold))
 
 
 def _population_sizes(frame: Any, known: list, population: Any) -> np.ndarray:
     """Return for each row how many in the population are like it."""
-    people = _frames.read(population)
+    counted = read(population)
+    people = counted.frame
     check_columns("attacker_risks", "population", known, people.columns)
     codes, bound = np.zeros(len(frame), dtype=np.int64), 1
     people_codes = np.zeros(len(people), dtype=np.int64)
@@ -350,7 +348,7 @@ def _population_sizes(frame: Any, known: list, population: Any) -> np.ndarray:
         )
         both, bound = _levels.compress(both, bound)
         codes, people_codes = both[: len(frame)], both[len(frame) :]
-    return np.bincount(people_codes, minlength=bound)[codes]
+    return counted.count(people_codes, bound)[codes]
 
 
 def _expected_inverse(sizes: np.ndarray, fraction: float) -> np.ndarray:
@@ -362,27 +360,27 @@ def _expected_inverse(sizes: np.ndarray, fraction: float) -> np.ndarray:
     return (fraction / distinct * np.where(distinct <= 50, exact, series))[where]
 
 
-def _choices(X: Any, owner: str, quasi_identifiers: Names, name: str, most: int | None) -> tuple[Any, list, int]:
-    """Return the frame, its quasi-identifiers and how many of them to take at most."""
-    frame = _frames.read(X)
-    if not len(frame):
+def _choices(X: Any, owner: str, quasi_identifiers: Names, name: str, most: int | None) -> tuple[Records, list, int]:
+    """Return the table, its quasi-identifiers and how many of them to take at most."""
+    records = read(X)
+    if not len(records.frame):
         raise ValueError("The table has no rows; uniqueness is a property of at least one.")
-    columns = _known(frame, owner, quasi_identifiers)
+    columns = known_columns(records.frame, owner, quasi_identifiers)
     if not columns:
         raise invalid(owner, "quasi_identifiers", columns, "at least one column name")
     if most is None:
-        return frame, columns, len(columns)
+        return records, columns, len(columns)
     check_integer(owner, name, most, low=1)
-    return frame, columns, min(int(most), len(columns))
+    return records, columns, min(int(most), len(columns))
 
 
-def _alone_by_choice(frame: Any, columns: list, most: int) -> Iterator[tuple[tuple, np.ndarray]]:
+def _alone_by_choice(records: Records, columns: list, most: int) -> Iterator[tuple[tuple, np.ndarray]]:
     """Yield each choice of at most `most` columns (by position, rising) and the rows that are unique in it."""
-    singles = [_levels.factorise(frame, [column]) for column in columns]
+    singles = [_levels.factorise(records.frame, [column]) for column in columns]
     stack = [((position,), *single) for position, single in enumerate(singles)]
     while stack:  # depth first, so that few choices are held at once
         chosen, codes, size = stack.pop()
-        yield chosen, (np.bincount(codes, minlength=size) == 1)[codes]
+        yield chosen, (records.count(codes, size) == 1)[codes]
         if len(chosen) < most:
             for more in range(chosen[-1] + 1, len(columns)):
                 stack.append(

@@ -15,7 +15,7 @@ import pandas as pd
 from skdp import _frames, _levels
 from skdp._checks import check_columns, check_integer, check_option, invalid
 from skdp._hierarchies import read_hierarchy
-from skdp.metrics import _associations, _marginals
+from skdp.metrics import _associations, _counts, _marginals
 from skdp.metrics._labels import covers
 from skdp.metrics._tables import Names, check_aligned, check_filled, chosen_columns, read_pair
 
@@ -256,7 +256,7 @@ def discernibility(X: Any, quasi_identifiers: Names = None, *, suppressed: Any =
 
     Parameters
     ----------
-    X : dataframe or array-like of shape (n_rows, n_columns)
+    X : dataframe or array-like of shape (n_rows, n_columns), or ClassCounts
         The table.
     quasi_identifiers : str or iterable of str, default=None
         The columns that classes are made of. All by default.
@@ -282,14 +282,14 @@ def discernibility(X: Any, quasi_identifiers: Names = None, *, suppressed: Any =
     >>> discernibility(table), discernibility(table, suppressed="missing")
     (14, 19)
     """
-    frame = _frames.read(X)
-    names = chosen_columns("discernibility", quasi_identifiers, frame, "quasi_identifiers")
-    if not len(frame):
+    records = _counts.read(X)
+    names = chosen_columns("discernibility", quasi_identifiers, records.frame, "quasi_identifiers")
+    if not len(records.frame):
         return 0
-    out = _suppressed_rows(frame, names, suppressed)
-    codes, size = _levels.factorise(frame, names)
-    sizes = np.bincount(codes[~out], minlength=size)
-    return int((sizes.astype(object) ** 2).sum()) + int(out.sum()) * len(frame)
+    out = _suppressed_rows(records.frame, names, suppressed)
+    codes, size = _levels.factorise(records.frame, names)
+    sizes = records.count(np.where(out, size, codes), size + 1).astype(object)
+    return int((sizes[:-1] ** 2).sum()) + int(sizes[-1]) * records.total
 
 
 def average_class_size(X: Any, quasi_identifiers: Names = None, k: int = 1) -> float:
@@ -297,7 +297,7 @@ def average_class_size(X: Any, quasi_identifiers: Names = None, k: int = 1) -> f
 
     Parameters
     ----------
-    X : dataframe or array-like of shape (n_rows, n_columns)
+    X : dataframe or array-like of shape (n_rows, n_columns), or ClassCounts
         The table; at least one row.
     quasi_identifiers : str or iterable of str, default=None
         The columns that classes are made of. All by default.
@@ -322,10 +322,10 @@ def average_class_size(X: Any, quasi_identifiers: Names = None, k: int = 1) -> f
     1.5
     """
     check_integer("average_class_size", "k", k, low=1)
-    frame = _frames.read(X)
-    names = chosen_columns("average_class_size", quasi_identifiers, frame, "quasi_identifiers")
-    check_filled("average_class_size", frame)
-    return len(frame) / _levels.factorise(frame, names)[1] / int(k)
+    records = _counts.read(X)
+    names = chosen_columns("average_class_size", quasi_identifiers, records.frame, "quasi_identifiers")
+    check_filled("average_class_size", records.frame)
+    return records.total / _levels.factorise(records.frame, names)[1] / int(k)
 
 
 def marginal_distances(original: Any, released: Any, columns: Names = None) -> pd.DataFrame:
