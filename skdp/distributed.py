@@ -14,22 +14,19 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from skdp._checks import check_columns, check_integer, invalid
-from skdp._chunkwise import has_bounds
-from skdp._dask_tables import Learning, Table, computed, delayed, in_a_tree, outline_of, shared, table_of
+from skdp._chunkwise import has_bounds, learns_nothing
+from skdp._dask_tables import Learning, Steps, Table, computed, delayed, in_a_tree, outline_of, shared, table_of
 from skdp._partitions import (
-    Chain,
     ClassCounts,
     PartitionError,
-    Secret,
     Shape,
     charge,
     count_classes,
     is_charged,
-    is_seeded,
     merge_classes,
-    portable,
     steps_of,
 )
+from skdp._passage import is_seeded
 from skdp._streaming import CHUNK_ROWS
 from skdp.noise import LaplaceNoise
 from skdp.recipes import load
@@ -178,18 +175,19 @@ def transform(estimator, ddf):
         When it is computed, if a partition cannot be worked on.
     """
     steps = steps_of(estimator)
-    _check_bounds(steps)
+    _check_serves_partitions(steps)
     charged = [step for _, step in steps if is_charged(step)]
-    if charged or is_seeded(steps):
+    if charged or any(is_seeded(step) for _, step in steps):
         table = table_of(ddf)
-        table = table.in_blocks() if is_seeded(steps) else table
     else:
         table = Table(ddf.to_delayed(), [Shape(0, ddf._meta)] * ddf.npartitions)
-    chain = Chain([(name, portable(step)) for name, step in steps], Secret(), None, False, is_seeded(steps))
-    empty = outline_of(chain, table)  # whatever is wrong shows before anything is charged
+    serving = Steps(steps, table, drops=False)
+    empty = outline_of(serving.chain(len(steps)), table)  # whatever is wrong shows before anything is charged
     for step in charged:
         charge(step, sum(table.rows), "transform")
-    return table.frame(empty, replace(chain, dtypes_out=empty.dtypes.to_dict()))
+    for position in range(len(steps)):
+        serving.find_rows(position)
+    return serving.table.frame(empty, replace(serving.chain(len(steps)), dtypes_out=empty.dtypes.to_dict()))
 
 
 def release(pipeline, ddf):
@@ -334,12 +332,17 @@ def l_diversity(ddf, quasi_identifiers, sensitive):
     return int(count_classes(pairs.classes, known).sizes.min())
 
 
-def _check_bounds(steps: list) -> None:
+def _check_serves_partitions(steps: list) -> None:
     for name, step in steps:
         if isinstance(step, LaplaceNoise) and not has_bounds(step):
             raise ValueError(
                 f"Step {name!r} (LaplaceNoise) has columns without 'bounds': what its noise hides depends on the range "
                 "of the whole table, which partitions do not know. Give bounds."
+            )
+        if isinstance(step, FakerSynthesizer) and is_seeded(step) and not learns_nothing(step, set(), pd.DataFrame()):
+            raise ValueError(
+                f"Step {name!r} (FakerSynthesizer) has a seed, and a 'count' or unique columns: what it makes depends "
+                "on all rows before, which partitions do not know. Use skdp.distributed.synthesize."
             )
 
 

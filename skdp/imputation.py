@@ -19,7 +19,7 @@ from skdp._noisy_counts import Noise, noise_from, projected
 from skdp._noisy_quantiles import cells_of
 from skdp._partial import PartialFitMixin
 from skdp._sampling import Frozen, Groups, Histogram, Ranges, Sampler, Values
-from skdp._streams import root, stream
+from skdp._streams import RowDraws, first_row, root
 from skdp._summaries import CellCounts, Collected, DistinctRows
 from skdp.accounting import PrivacyGuarantee
 from skdp.base import PrivacyTransformer
@@ -294,9 +294,16 @@ class DistributionImputer(PartialFitMixin, PrivacyTransformer):
                 groups = sampler.groups
                 if id(groups) not in located:
                     located[id(groups)] = groups.locate(frame)
-                values = sampler.draw(located[id(groups)][where], stream(entropy, "DistributionImputer", column))
+                values = sampler.draw(located[id(groups)][where], self._draws(entropy, column, np.flatnonzero(where)))
                 drawn[column] = self._placed(frame, column, where, values)
         return _frames.assign(frame, drawn)
+
+    def _draws(self, entropy: tuple[int, ...], column, rows: np.ndarray) -> RowDraws:
+        """Return what these rows are drawn by: their positions, where a seed is to give the same again."""
+        repeats = isinstance(self.random_state, numbers.Integral)
+        return RowDraws(
+            entropy, ("DistributionImputer", column), rows + first_row() if repeats else np.arange(len(rows))
+        )
 
     def _columns_out(self, columns):
         return columns + self._appended
