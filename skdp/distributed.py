@@ -58,7 +58,7 @@ def synthesize(request, *, recipe="travel", npartitions=None, seed=None):
     Returns
     -------
     people : dask.dataframe.DataFrame
-        The records, in the order of the request. With a seed, and a recipe of which no step behind the first draws, the
+        The records, in the order of the request. With a seed, and a recipe that gives it to all steps that draw, the
         same as those of ``recipe(random_state=seed).fit_transform(request)`` in memory.
 
     Raises
@@ -231,9 +231,12 @@ def release(pipeline, ddf):
     McSherry, *Privacy integrated queries*, SIGMOD 2009). Workers never charge. A worker that dies loses no charge and
     causes none, since what is drawn anew is the same. The ledger's file needs to be on the client's machine alone.
 
-    *Seeds.* With an integer `random_state`, draws depend on it, on the step and on the row's block of 65,536 rows of
-    the table: the same table comes out whatever the partitions, though not the one that `fit_release` makes in memory.
-    There is no privacy then, as in memory.
+    *Seeds.* With an integer `random_state`, what a step draws for a row depends on it, on the column, and on the row's
+    position in the table that the step is handed, without the rows that others dropped. So the same table comes out
+    whatever the partitions: that of ``fit_transform`` in memory. To find these positions, a table is computed once more
+    for each seeded step behind one that drops rows. A seeded `FakerSynthesizer` draws 65,536 rows together; where
+    partitions do not end with these, rows are moved between neighbours, and partitions come out with others. There is
+    no privacy with a seed, as in memory.
 
     Examples
     --------

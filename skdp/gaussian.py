@@ -53,6 +53,8 @@ class GaussianNoise(PrivacyTransformer):
         Clip what is released to the bounds. It costs no privacy, and makes values near the bounds biased.
     random_state : int, default=None
         None draws secure noise, afresh at every call. An int repeats the noise, for tests: there is no privacy then.
+        That of a row depends on the int, the column and the row's position alone: the same table comes out of
+        ``skdp release``, in chunks of any size, and of `skdp.distributed`, over any partitions.
     ledger : object with a method ``charge``, default=None
         Where each release is written, before any noise is drawn.
 

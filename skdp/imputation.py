@@ -82,9 +82,11 @@ class DistributionImputer(PartialFitMixin, PrivacyTransformer):
     replace : {"missing", "all"}, default="missing"
         Whether missing values are drawn, or every value anew.
     random_state : int, Generator, RandomState or None, default=None
-        None draws afresh at every call of `transform`, an int repeats itself, a generator goes on. Every column has a
-        stream of its own, found by its name: it does not matter which other columns there are, or in what order. With
-        `epsilon` anything but None repeats the noise, too, for tests: there is no privacy then.
+        None draws afresh at every call of `transform`, an int repeats itself, a generator goes on. Every column has
+        streams of its own, found by its name: it does not matter which other columns there are, or in what order. With
+        an int, what a row is given by chance depends on its position alone, and not on which other rows lack a value:
+        the same table comes out of ``skdp release``, in chunks of any size, and of `skdp.distributed`, over any
+        partitions. With `epsilon` anything but None repeats the noise, too, for tests: there is no privacy then.
     epsilon : float, Fraction or Decimal, or dict of column name to such, default=None
         Privacy loss ε of what `fit` learns of each ``"observed"`` column: its values, or ranges, are counted with
         noise. Then ``"observed"`` alone stands for the columns that dicts of `epsilon`, `categories` and `bounds` name.

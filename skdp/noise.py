@@ -66,6 +66,8 @@ class LaplaceNoise(PrivacyTransformer):
         Clip what is released to the bounds. It costs no privacy, and makes values near the bounds biased.
     random_state : int, default=None
         None draws secure noise, afresh at every call. An int repeats the noise, for tests: there is no privacy then.
+        That of a row depends on the int, the column and the row's position alone: the same table comes out of
+        ``skdp release``, in chunks of any size, and of `skdp.distributed`, over any partitions.
     ledger : PrivacyLedger, default=None
         Where each `transform` and `fit_transform` is charged, before any noise is drawn.
 
@@ -279,6 +281,8 @@ class RandomizedResponse(PrivacyTransformer):
         The one of `categories` that all values go to that are not among them. By default they are an error.
     random_state : int, default=None
         None draws secure noise, afresh at every call. An int repeats the noise, for tests: there is no privacy then.
+        That of a row depends on the int, the column and the row's position alone: the same table comes out of
+        ``skdp release``, in chunks of any size, and of `skdp.distributed`, over any partitions.
     ledger : PrivacyLedger, default=None
         Where each `transform` and `fit_transform` is charged, before any noise is drawn.
 

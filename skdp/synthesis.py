@@ -48,7 +48,8 @@ class FakerSynthesizer(PrivacyTransformer):
     count : str, default=None
         The column that says how many records each row asks for.
     random_state : int, Generator, RandomState or None, default=None
-        An integer makes each call of `transform` repeat the same table.
+        An integer makes each call of `transform` repeat the same table, and ``skdp release``, in chunks of any size,
+        and `skdp.distributed` make that table, too.
     n_jobs : int, default=None
         How many threads make blocks of records at once; -1 is all cores. The table is the same.
 

@@ -273,7 +273,7 @@ def test_pipelines_release_the_same_table_everywhere(small_blocks):
 
 @pytest.mark.long
 def test_many_pipelines_release_the_same_table_everywhere(small_blocks):
-    for number in range(100, 350):
+    for number in range(100, 220):
         check_all_alike(number)
 
 
