@@ -129,17 +129,18 @@ def randomized(owner: Any, column: object, values: np.ndarray, release: Callable
     """
     if owner.random_state is None:
         return release(values, source=secure_source())
-    start, name, parts = first_row(), (type(owner).__name__, str(column)), []
+    start, name = first_row(), (type(owner).__name__, str(column))
+    released = release(values[:0], source=seeded_source(owner.random_state, *name))
+    released = np.empty(len(values), dtype=released.dtype)
     for low, high in blocks(start, start + len(values)):
         source = seeded_source(owner.random_state, *name, low)
-        own = values[max(low - start, 0) : high - start]
-        if len(own) == high - low:
-            parts.append(release(own, source=source))
-        else:
-            before = max(start - low, 0)
-            whole = np.pad(own, (before, high - low - before - len(own)))
-            parts.append(release(whole, source=source)[before : before + len(own)])
-    return np.concatenate(parts) if parts else release(values, source=seeded_source(owner.random_state, *name))
+        own = slice(max(low - start, 0), high - start)
+        before = max(start - low, 0)
+        block = values[own]
+        if len(block) < high - low:
+            block = np.pad(block, (before, high - low - before - len(block)))
+        released[own] = release(block, source=source)[before : before + len(released[own])]
+    return released
 
 
 def joint_guarantee(owner: Any, figures: Mapping, conditions: list, scope: str, **more: Any) -> PrivacyGuarantee:

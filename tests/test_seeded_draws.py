@@ -111,7 +111,7 @@ def in_parts(step, parts):
 
 
 @pytest.mark.parametrize("name", DRAWING)
-@pytest.mark.parametrize("size", [1, 31, 32, 33, 150])
+@pytest.mark.parametrize("size", [1, 33, 96])
 def test_parts_of_a_table_get_what_the_whole_gets(small_blocks, name, size):
     table = people(150)
     step = seeded(name).fit(table)
@@ -123,7 +123,7 @@ def test_parts_of_a_table_get_what_the_whole_gets(small_blocks, name, size):
 
 
 @pytest.mark.parametrize("name", DRAWING)
-@pytest.mark.parametrize("size", [1023, 1025, 16_384, 40_001])
+@pytest.mark.parametrize("size", [1025, 40_001])
 def test_so_it_is_with_blocks_as_large_as_they_are(name, size):
     table = people(size)
     step = seeded(name).fit(table)
@@ -267,7 +267,7 @@ def check_all_alike(number):
 
 def test_pipelines_release_the_same_table_everywhere(small_blocks):
     """Random pipelines, tables, chunks and partitions."""
-    for number in range(15):
+    for number in range(10):
         check_all_alike(number)
 
 
