@@ -6,12 +6,14 @@ from fractions import Fraction
 from numbers import Integral
 from typing import Any
 
+import numpy as np
 import pyarrow.compute as pc
 
 from skdp import _frames
 from skdp._checks import ParameterError, check_columns, check_integer, invalid
+from skdp._streams import blocks, first_row
 from skdp.accounting import PrivacyGuarantee
-from skdp.mechanisms import KeyStream, rational, secure_source, seeded_source
+from skdp.mechanisms import rational, secure_source, seeded_source
 
 GAPS_ARE_PUBLIC = "whether a cell is missing is public"
 INTEGERS_ARE_PUBLIC = "whether a column holds integers is public"
@@ -119,11 +121,26 @@ def checked_bounds(owner: Any, column: object) -> tuple:
     return pair
 
 
-def fresh_source(owner: Any, column: object) -> KeyStream:
-    """Return random bits for one column in one call."""
+def randomized(owner: Any, column: object, values: np.ndarray, release: Callable[..., np.ndarray]) -> np.ndarray:
+    """Return the values of a column as a mechanism releases them, which takes ``source``, its random bits.
+
+    Without a seed these are fresh, of one source for the whole column. With one each block of rows has its own, and is
+    released whole, filled up with noughts: what a mechanism takes of its source depends on the number of values alone.
+    """
     if owner.random_state is None:
-        return secure_source()
-    return seeded_source(owner.random_state, type(owner).__name__, str(column))
+        return release(values, source=secure_source())
+    start, name = first_row(), (type(owner).__name__, str(column))
+    released = release(values[:0], source=seeded_source(owner.random_state, *name))
+    released = np.empty(len(values), dtype=released.dtype)
+    for low, high in blocks(start, start + len(values)):
+        source = seeded_source(owner.random_state, *name, low)
+        own = slice(max(low - start, 0), high - start)
+        before = max(start - low, 0)
+        block = values[own]
+        if len(block) < high - low:
+            block = np.pad(block, (before, high - low - before - len(block)))
+        released[own] = release(block, source=source)[before : before + len(released[own])]
+    return released
 
 
 def joint_guarantee(owner: Any, figures: Mapping, conditions: list, scope: str, **more: Any) -> PrivacyGuarantee:

@@ -5,6 +5,7 @@ import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
 from importlib.util import find_spec
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -14,33 +15,32 @@ from sklearn.compose import ColumnTransformer
 from sklearn.preprocessing import Binarizer
 
 from skdp import _frames
+from skdp._files import TableWriter
+from skdp._passage import DRAWING, NOISE, Part, is_seeded, passed, stages
 from skdp._released import Account, Look
 from skdp._streaming import in_order
 from skdp.binning import IntervalBinner, QuantileBinner
 from skdp.cleaning import PIICleaner
 from skdp.gaussian import GaussianNoise
-from skdp.imputation import DistributionImputer
 from skdp.noise import LaplaceNoise, RandomizedResponse
 from skdp.outliers import OutlierDropper
 from skdp.pipeline import Pipeline
 from skdp.synthesis import FakerSynthesizer
 
-NOISE = (LaplaceNoise, GaussianNoise, RandomizedResponse)
 SKETCHING = (QuantileBinner, OutlierDropper)
 EXACT_ROWS = 1 << 20  # more numbers of a column are learned from by a sketch
-DRAWING = (*NOISE, DistributionImputer, FakerSynthesizer)
 
 
 class NotInChunks(Exception):  # noqa: N818
     """A step has to see the table at once; the message says which."""
 
 
-def obstacle(pipeline: Pipeline, chunk: pd.DataFrame, rows: int = 0) -> str | None:
+def obstacle(pipeline: Pipeline, chunk: pd.DataFrame, rows: int = 0, *, placed: bool = False) -> str | None:
     """Return why a pipeline has to see a table at once, None where chunks of it do.
 
     A step works in chunks where it learns nothing from the values (ranges, noise with public bounds), or learns chunk
-    by chunk (it has `partial_fit`). What a step draws by a seed depends on where the table begins; and a step that
-    learns from what another drew would have to see the very draws that are released.
+    by chunk (it has `partial_fit`). What a step draws by a seed depends on which rows of the table these are; and a
+    step that learns from what another drew has to see the very draws that are released, which a seed alone repeats.
 
     Parameters
     ----------
@@ -50,6 +50,8 @@ def obstacle(pipeline: Pipeline, chunk: pd.DataFrame, rows: int = 0) -> str | No
         The first chunk of the table.
     rows : int, default=0
         How many rows the table has.
+    placed : bool, default=False
+        Whether steps are told where in the table their chunks begin, as by `released` and `learn`.
 
     Returns
     -------
@@ -66,10 +68,10 @@ def obstacle(pipeline: Pipeline, chunk: pd.DataFrame, rows: int = 0) -> str | No
                 return f'{kind} learns from more than {EXACT_ROWS:,} records in chunks only with "skdp[scale]"'
         elif not learns_nothing(step, columns, chunk):
             return f"{kind} learns from the whole table"
-        if isinstance(step, DRAWING):
-            if step.random_state is not None:
-                return f"{kind} draws by a seed"
+        if isinstance(step, DRAWING) and step.random_state is None:
             drawn = drawn or kind
+        elif isinstance(step, DRAWING) and not (placed and isinstance(step.random_state, Integral)):
+            return f"{kind} draws by a seed"
         columns |= _made_by(step)
     return None
 
@@ -184,7 +186,7 @@ def count_passes(pipeline: Pipeline) -> int:
 def _released_by(front: Pipeline, chunks: Iterable[pd.DataFrame], jobs: int) -> Iterator[pd.DataFrame]:
     """Yield the chunks as steps release them; those of which nothing is left only where nothing is of any."""
     empty = None
-    for part in in_order(chunks, lambda chunk: front.release(chunk)[0], jobs):
+    for part in (one.table for one in passed(chunks, stages(front.steps), jobs)):
         if len(part):
             yield part
             empty = False
@@ -279,15 +281,33 @@ def released(
         How many threads work.
     done : sequence of tuple, default=()
         The files of those chunks, the first ones, that were released by an earlier run, and which columns it changed.
-        They are not released again: in place of the table there is None.
+        They are not released again: in place of the table there is None. Only the first is, to see that it was drawn by
+        the same seed, which is nowhere kept.
+
+    Raises
+    ------
+    ValueError
+        If it was not.
     """
+    *front, last = stages(account.recipe.pipeline.steps)
+    seeded = any(is_seeded(step) for _, step in account.recipe.pipeline.steps)
 
-    def release(numbered: tuple[int, pd.DataFrame]) -> tuple[pa.Table | None, Look]:
-        number, before = numbered
-        if number < len(done):
-            path, changed = done[number]
-            return None, account.look_again(before, pd.read_parquet(path), changed)
-        after, keep = account.recipe.pipeline.release(before)
-        return pa.table(_frames.arrow_table(after)), account.look(before, after, keep)
+    def release(part: Part) -> tuple[pa.Table | None, Look]:
+        if part.number < len(done):
+            path, changed = done[part.number]
+            if seeded and not part.number:
+                _check_same(path, part.through(last).table)
+            return None, account.look_again(part.before, pd.read_parquet(path), changed)
+        part = part.through(last)
+        return pa.table(_frames.arrow_table(part.table)), account.look(part.before, part.table, part.keep)
 
-    return in_order(enumerate(chunks), release, jobs)
+    return in_order(passed(chunks, front, jobs), release, jobs)
+
+
+def _check_same(path: Path, table: Any) -> None:
+    """Raise where a table, written to a file of its own, is another than a file holds."""
+    file = io.BytesIO()
+    with TableWriter(file, ".parquet") as writer:
+        writer.write(table)
+    if file.getvalue() != path.read_bytes():
+        raise ValueError("The output was begun with another --seed; give the same to go on, or take another output.")

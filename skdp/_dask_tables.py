@@ -20,20 +20,21 @@ from skdp._partitions import (
     count_rows,
     cut_out,
     describe,
+    describe_behind,
     first_of_both,
     first_of_each,
     fitted,
     is_charged,
-    is_seeded,
     merged,
     outline,
     portable,
     summary,
 )
+from skdp._passage import is_seeded, may_drop
 from skdp.anonymity import KAnonymizer
 from skdp.cleaning import PIICleaner
 from skdp.specifications import Choice
-from skdp.synthesis import BLOCK_ROWS
+from skdp.synthesis import BLOCK_ROWS, FakerSynthesizer
 
 
 class Table:
@@ -53,8 +54,20 @@ class Table:
         self.schema = schema
         self.places = [Place(number, int(first)) for number, first in enumerate(np.cumsum([0, *self.rows[:-1]]))]
 
+    def behind(self, chain: Chain) -> "Table":
+        """Return the table as the chain leaves it; each partition is computed once to count its rows."""
+        shapes = computed(self.done(describe_behind, chain), self.parts)
+        sample = None if self.sample is None else chain.run(self.sample, Place(0, 0))
+        sample = None if sample is None or not len(sample) else sample
+        return Table(self.done(Chain.run, chain), shapes, sample, self.schema)
+
+    @property
+    def is_in_blocks(self) -> bool:
+        """Whether partitions are runs of whole blocks of a FakerSynthesizer, but the last."""
+        return not any(place.first % BLOCK_ROWS for place in self.places if self.rows[place.number])
+
     def in_blocks(self) -> "Table":
-        """Return the table in partitions that are runs of whole blocks, but the last."""
+        """Return the table in partitions that are: rows are moved between neighbours."""
         ends = np.cumsum(self.rows)
         total = int(ends[-1])
         edges = np.unique(np.append(np.round(ends[:-1] / BLOCK_ROWS).astype(np.int64) * BLOCK_ROWS, [0, total]))
@@ -85,17 +98,47 @@ class Table:
             return dataframe.from_delayed(parts, meta=empty, verify_meta=False, prefix="skdp")
 
 
-class Learning:
-    """Fits steps one after the other, each to the table as those before it release that."""
+class Steps:
+    """Steps that partitions go through, those that draw by a seed told at which row of their table these begin."""
 
-    def __init__(self, steps: Sequence[tuple[str, Any]], table: Table):
-        self.steps, self.secret = steps, Secret()
-        self.in_blocks = is_seeded(steps)
-        self.table = table.in_blocks() if self.in_blocks else table
+    def __init__(self, steps: Sequence[tuple[str, Any]], table: Table, *, drops: bool = True):
+        self.steps, self.secret, self.drops = steps, Secret(), drops
+        self.table = table  # as the steps in front of `start` leave it
+        self.start = 0
+        self.seeds: dict[str, int] = {}  # what a generator gave must not change from one chain to the next
+
+    def chain(self, position: int) -> Chain:
+        """Return what partitions of the table go through in front of a step."""
+        portables = [(name, self._portable(name, step)) for name, step in self.steps[self.start : position]]
+        return Chain(portables, self.secret, self.table.empty.dtypes if self.drops else None, self.drops)
+
+    def find_rows(self, position: int) -> None:
+        """See to it that a step is told of its rows, if it draws by them: rows that others dropped do not count."""
+        step, front = self.steps[position][1], self.steps[self.start : position]
+        moves = isinstance(step, FakerSynthesizer) and not self.table.is_in_blocks
+        if not is_seeded(step) or not (moves or any(self._drops(one) for _, one in front)):
+            return
+        if front:
+            self.table, self.start = self.table.behind(self.chain(position)), position
+        if isinstance(step, FakerSynthesizer):
+            self.table = self.table.in_blocks()
+
+    def _drops(self, step: Any) -> bool:
+        return may_drop(step) and (self.drops or getattr(step, "drop_at", "fit") == "always")
+
+    def _portable(self, name: str, step: Any) -> Any:
+        step = portable(step)
+        if is_seeded(step):
+            step.random_state = self.seeds.setdefault(name, step.random_state)
+        return step
+
+
+class Learning(Steps):
+    """Fits steps one after the other, each to the table as those before it release that."""
 
     def released(self) -> Any:
         """Return a Dask DataFrame of the table as the fitted steps release it."""
-        chain, table = self._chain(self.steps), self.table
+        chain, table = self.chain(len(self.steps)), self.table
         if table.sample is not None:
             empty = chain.run(table.sample, Place(0, 0)).iloc[:0]
         else:
@@ -106,14 +149,11 @@ class Learning:
     def fit(self, *, last_draws: bool) -> None:
         """Fit the steps in place, and charge those that draw noise before any of it is drawn."""
         for position, (name, step) in enumerate(self.steps):
-            front = self._chain(self.steps[:position])
+            self.find_rows(position)
+            front = self.chain(position)
             self._adopt(step, self._fitted(name, step, front))
             if is_charged(step) and (last_draws or position < len(self.steps) - 1):
                 charge(step, self._rows(front), "release")
-
-    def _chain(self, steps: Sequence[tuple[str, Any]]) -> Chain:
-        portables = [(name, portable(step)) for name, step in steps]
-        return Chain(portables, self.secret, self.table.empty.dtypes, True, self.in_blocks)
 
     def _fitted(self, name: str, step: Any, front: Chain) -> Any:
         """Return a copy of the step that has learned from all partitions."""
@@ -162,7 +202,7 @@ class Learning:
 
     def _rows(self, front: Chain) -> int:
         """Return how many rows come out of the steps in front."""
-        if not any(hasattr(step, "release") for _, step in front.steps):
+        if not any(may_drop(step) for _, step in front.steps):
             return sum(self.table.rows)
         return sum(computed(self.table.done(count_rows, front), self.table.parts))
 

@@ -17,10 +17,9 @@ from sklearn.pipeline import Pipeline
 
 from skdp import _frames, _levels
 from skdp._checks import without_cells
-from skdp._chunkwise import DRAWING, NOISE
-from skdp._streams import root
+from skdp._passage import DRAWING, NOISE, is_seeded
+from skdp._streams import root, rows_before
 from skdp.metrics._counts import ClassCounts, tally
-from skdp.synthesis import BLOCK_ROWS
 
 _FEW = 20
 
@@ -74,9 +73,11 @@ class Summary(NamedTuple):
 class Chain:
     """Fitted steps that a partition goes through, one after the other.
 
-    Steps that draw do so by a number of their own for each piece of work. So two partitions never share a draw; and a
-    partition that is worked on again, because its worker died or its result was asked for twice, gets the draws it had.
-    The number depends on the values to be noised, too: should the partition hold others this time, the noise is fresh.
+    Steps that draw without a seed do so by a number of their own for each partition. So two of these never share a
+    draw; and one that is worked on again, because its worker died or its result was asked for twice, gets the draws it
+    had. The number depends on the values to be noised, too: should the partition hold others this time, the noise is
+    fresh. Steps with a seed are told where in the table the partition begins: none in front of them drops rows, or the
+    table is the one that is left behind those (`skdp._dask_tables.Steps`).
 
     Parameters
     ----------
@@ -88,9 +89,6 @@ class Chain:
         The dtype of each column of the whole table; None leaves partitions as they are.
     drops : bool, default=True
         Whether steps that drop rows do.
-    in_blocks : bool, default=False
-        Whether draws depend on the seed and on the row of the table alone, not on where partitions begin: these must be
-        runs of whole blocks of `BLOCK_ROWS` then.
     dtypes_out : dict, optional
         The dtypes of what comes out, for partitions without rows, of which steps cannot tell.
     """
@@ -99,23 +97,17 @@ class Chain:
     secret: Secret
     dtypes: Any = None
     drops: bool = True
-    in_blocks: bool = False
     dtypes_out: Any = None
 
     def run(self, part: pd.DataFrame, place: Place) -> pd.DataFrame:
         """Return the partition as the last step leaves it."""
-        done = self._done(self._uniform(part, place), place)
-        return done if self.dtypes_out is None or len(done) else done.astype(self.dtypes_out)
-
-    def _done(self, part: pd.DataFrame, place: Place) -> pd.DataFrame:
-        if not self.in_blocks:
-            return self._run(part, place, ("partition", place.number))
-        starts = range(0, max(len(part), 1), BLOCK_ROWS)
-        done = [
-            self._run(part.iloc[low : low + BLOCK_ROWS], place, ("block", (place.first + low) // BLOCK_ROWS))
-            for low in starts
-        ]
-        return done[0] if len(done) == 1 else pd.concat(done)
+        part = self._uniform(part, place)
+        for name, step in self.steps:
+            with naming(place.number, name, step):
+                part = self._done(name, step, part, place)
+                if not isinstance(part, pd.DataFrame):
+                    raise PartitionError("must put out a frame; call its set_output(transform='pandas')")
+        return part if self.dtypes_out is None or len(part) else part.astype(self.dtypes_out)
 
     def _uniform(self, part: pd.DataFrame, place: Place) -> pd.DataFrame:
         """Return the partition with the dtypes of the whole table."""
@@ -126,27 +118,14 @@ class Chain:
         other = {name: dtype for name, dtype in self.dtypes.items() if part[name].dtype != dtype}
         return part.astype(other) if other else part
 
-    def _run(self, part: pd.DataFrame, place: Place, piece: tuple) -> pd.DataFrame:
-        for name, step in self.steps:
-            with naming(place.number, name, step):
-                step = self._drawing(step, name, part, piece)
-                drops = self.drops and hasattr(step, "release")
-                part = step.release(part)[0] if drops else step.transform(part)
-                if not isinstance(part, pd.DataFrame):
-                    raise PartitionError("must put out a frame; call its set_output(transform='pandas')")
-        return part
-
-    def _drawing(self, step: Any, name: str, part: pd.DataFrame, piece: tuple) -> Any:
-        """Return a step that draws what it is to draw for this piece of work."""
-        if not isinstance(step, DRAWING):
-            return step
-        step = copy.copy(step)
-        if step.random_state is None:
-            step.random_state = self.secret.number(name, *piece, _digest(step, part))
-        else:
-            seeded = repr((step.random_state, name, *piece)).encode()
-            step.random_state = int.from_bytes(hashlib.sha256(seeded).digest(), "big")
-        return step
+    def _done(self, name: str, step: Any, part: pd.DataFrame, place: Place) -> Any:
+        drops = self.drops and hasattr(step, "release")
+        if isinstance(step, DRAWING) and not is_seeded(step):
+            step = copy.copy(step)
+            step.random_state = self.secret.number(name, "partition", place.number, _digest(step, part))
+            place = Place(place.number, 0)
+        with rows_before(place.first):
+            return step.release(part)[0] if drops else step.transform(part)
 
 
 def steps_of(estimator: Any, prefix: str = "") -> list[tuple[str, Any]]:
@@ -166,10 +145,6 @@ def steps_of(estimator: Any, prefix: str = "") -> list[tuple[str, Any]]:
     return found
 
 
-def is_seeded(steps: Sequence[tuple[str, Any]]) -> bool:
-    return any(isinstance(step, DRAWING) and step.random_state is not None for _, step in steps)
-
-
 def is_charged(step: Any) -> bool:
     return isinstance(step, NOISE) and step.ledger is not None
 
@@ -183,7 +158,7 @@ def portable(step: Any) -> Any:
     step = copy.copy(step)
     if hasattr(step, "ledger"):
         step.ledger = None
-    if isinstance(step, DRAWING) and step.random_state is not None:
+    if is_seeded(step):
         step.random_state = sum(word << 32 * place for place, word in enumerate(root(step, step.random_state)))
     return step
 
@@ -277,6 +252,11 @@ def outline(chain: Chain, part: pd.DataFrame, place: Place) -> pd.DataFrame:
 def count_rows(chain: Chain, part: pd.DataFrame, place: Place) -> int:
     """Return how many rows of a partition are left behind some steps."""
     return len(chain.run(part, place))
+
+
+def describe_behind(chain: Chain, part: pd.DataFrame, place: Place) -> Shape:
+    """Return what the client has to know of a partition behind some steps."""
+    return describe(chain.run(part, place))
 
 
 def count_classes(part: pd.DataFrame, columns: list) -> ClassCounts:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from skdp import _frames, _levels
+from skdp._streams import RowDraws
 
 
 @dataclass(frozen=True, repr=False)
@@ -55,8 +56,8 @@ class Sampler:
     groups: Groups
     table: Any
 
-    def draw(self, groups: np.ndarray, rng: np.random.Generator) -> Any:
-        return self.table.draw(groups, rng)
+    def draw(self, groups: np.ndarray, draws: RowDraws) -> Any:
+        return self.table.draw(groups, draws)
 
 
 @dataclass(frozen=True, repr=False)
@@ -66,8 +67,8 @@ class Frozen:
     distribution: Any
     kind: str = "number"
 
-    def draw(self, groups: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        return np.asarray(self.distribution.rvs(size=len(groups), random_state=rng))
+    def draw(self, groups: np.ndarray, draws: RowDraws) -> np.ndarray:
+        return draws.draw(lambda rng, size: np.asarray(self.distribution.rvs(size=size, random_state=rng)))
 
 
 @dataclass(frozen=True, repr=False)
@@ -80,7 +81,7 @@ class Values:
     def __len__(self) -> int:
         return len(self.values)
 
-    def at(self, positions: np.ndarray, rng: np.random.Generator) -> Any:
+    def at(self, positions: np.ndarray, draws: RowDraws) -> Any:
         return self.values.take(positions)
 
 
@@ -103,12 +104,12 @@ class Ranges:
         low, high = np.array(ends, dtype=np.int64 if whole.all() else np.float64).T
         return cls(low, high, whole)
 
-    def at(self, positions: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def at(self, positions: np.ndarray, draws: RowDraws) -> np.ndarray:
         low, high = self.low[positions], self.high[positions]
-        if self.whole.all():
-            return rng.integers(low, high, endpoint=True)
+        if self.whole.all():  # differences of 2^63 and more are right as unsigned integers
+            return low + draws.up_to((high - low).view(np.uint64), "within").view(np.int64)
         whole = self.whole[positions]
-        offset = rng.random(len(positions)) * (high - low + whole)
+        offset = draws.uniform("within") * (high - low + whole)
         return low + np.where(whole, np.floor(offset), offset)
 
 
@@ -154,13 +155,12 @@ class Histogram:
         cumulative = np.cumsum(np.r_[counts, marginal].astype(np.float64))
         return cls(entries, np.r_[pairs % size, np.arange(size)], cumulative, starts, stops)
 
-    def draw(self, groups: np.ndarray, rng: np.random.Generator) -> Any:
+    def draw(self, groups: np.ndarray, draws: RowDraws) -> Any:
         """Draw a value for each row of the given groups; -1 is the marginal distribution."""
-        return self.entries.at(self.positions[self._chosen(groups, rng)], rng)
+        return self.entries.at(self.positions[self._chosen(groups, draws.uniform("entry"))], draws)
 
-    def _chosen(self, groups: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def _chosen(self, groups: np.ndarray, uniform: np.ndarray) -> np.ndarray:
         """Invert the cumulative weights, each row within those of its group."""
-        uniform = rng.random(len(groups))
         group = groups if len(self.starts) > 1 else -1
         first, last = self.starts[group], self.stops[group] - 1
         below = np.r_[0.0, self.cumulative]

@@ -15,21 +15,18 @@ from sklearn.pipeline import Pipeline
 
 from skdp import metrics
 from skdp._checks import check_columns, check_integer, invalid
-from skdp._chunkwise import has_bounds
-from skdp._dask_tables import Learning, Table, computed, delayed, in_a_tree, outline_of, shared, table_of
+from skdp._chunkwise import has_bounds, learns_nothing
+from skdp._dask_tables import Learning, Steps, Table, computed, delayed, in_a_tree, outline_of, shared, table_of
 from skdp._partitions import (
-    Chain,
     PartitionError,
-    Secret,
     Shape,
     charge,
     count_classes,
     is_charged,
-    is_seeded,
     merge_classes,
-    portable,
     steps_of,
 )
+from skdp._passage import is_seeded
 from skdp._streaming import CHUNK_ROWS
 from skdp.metrics import ClassCounts
 from skdp.metrics._counts import known_columns, sensitive_columns
@@ -63,7 +60,7 @@ def synthesize(request, *, recipe="travel", npartitions=None, seed=None):
     Returns
     -------
     people : dask.dataframe.DataFrame
-        The records, in the order of the request. With a seed, and a recipe of which no step behind the first draws, the
+        The records, in the order of the request. With a seed, and a recipe that gives it to all steps that draw, the
         same as those of ``recipe(random_state=seed).fit_transform(request)`` in memory.
 
     Raises
@@ -180,18 +177,19 @@ def transform(estimator, ddf):
         When it is computed, if a partition cannot be worked on.
     """
     steps = steps_of(estimator)
-    _check_bounds(steps)
+    _check_serves_partitions(steps)
     charged = [step for _, step in steps if is_charged(step)]
-    if charged or is_seeded(steps):
+    if charged or any(is_seeded(step) for _, step in steps):
         table = table_of(ddf)
-        table = table.in_blocks() if is_seeded(steps) else table
     else:
         table = Table(ddf.to_delayed(), [Shape(0, ddf._meta)] * ddf.npartitions)
-    chain = Chain([(name, portable(step)) for name, step in steps], Secret(), None, False, is_seeded(steps))
-    empty = outline_of(chain, table)  # whatever is wrong shows before anything is charged
+    serving = Steps(steps, table, drops=False)
+    empty = outline_of(serving.chain(len(steps)), table)  # whatever is wrong shows before anything is charged
     for step in charged:
         charge(step, sum(table.rows), "transform")
-    return table.frame(empty, replace(chain, dtypes_out=empty.dtypes.to_dict()))
+    for position in range(len(steps)):
+        serving.find_rows(position)
+    return serving.table.frame(empty, replace(serving.chain(len(steps)), dtypes_out=empty.dtypes.to_dict()))
 
 
 def release(pipeline, ddf):
@@ -235,9 +233,12 @@ def release(pipeline, ddf):
     McSherry, *Privacy integrated queries*, SIGMOD 2009). Workers never charge. A worker that dies loses no charge and
     causes none, since what is drawn anew is the same. The ledger's file needs to be on the client's machine alone.
 
-    *Seeds.* With an integer `random_state`, draws depend on it, on the step and on the row's block of 65,536 rows of
-    the table: the same table comes out whatever the partitions, though not the one that `fit_release` makes in memory.
-    There is no privacy then, as in memory.
+    *Seeds.* With an integer `random_state`, what a step draws for a row depends on it, on the column, and on the row's
+    position in the table that the step is handed, without the rows that others dropped. So the same table comes out
+    whatever the partitions: that of ``fit_transform`` in memory. To find these positions, a table is computed once more
+    for each seeded step behind one that drops rows. A seeded `FakerSynthesizer` draws 65,536 rows together; where
+    partitions do not end with these, rows are moved between neighbours, and partitions come out with others. There is
+    no privacy with a seed, as in memory.
 
     Examples
     --------
@@ -352,12 +353,17 @@ def l_diversity(ddf, quasi_identifiers, sensitive):
     return metrics.l_diversity(class_counts(ddf, [*known, *wanted]), known, wanted)
 
 
-def _check_bounds(steps: list) -> None:
+def _check_serves_partitions(steps: list) -> None:
     for name, step in steps:
         if isinstance(step, LaplaceNoise) and not has_bounds(step):
             raise ValueError(
                 f"Step {name!r} (LaplaceNoise) has columns without 'bounds': what its noise hides depends on the range "
                 "of the whole table, which partitions do not know. Give bounds."
+            )
+        if isinstance(step, FakerSynthesizer) and is_seeded(step) and not learns_nothing(step, set(), pd.DataFrame()):
+            raise ValueError(
+                f"Step {name!r} (FakerSynthesizer) has a seed, and a 'count' or unique columns: what it makes depends "
+                "on all rows before, which partitions do not know. Use skdp.distributed.synthesize."
             )
 
 

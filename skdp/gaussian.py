@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,10 @@ from skdp._calibration import (
     checked_bounds,
     checked_positive,
     columns_of,
-    fresh_source,
     is_integral,
     joint_guarantee,
     own_value,
+    randomized,
     should_be_numeric,
 )
 from skdp._checks import ParameterError, check_option, invalid
@@ -52,6 +53,8 @@ class GaussianNoise(PrivacyTransformer):
         Clip what is released to the bounds. It costs no privacy, and makes values near the bounds biased.
     random_state : int, default=None
         None draws secure noise, afresh at every call. An int repeats the noise, for tests: there is no privacy then.
+        That of a row depends on the int, the column and the row's position alone: the same table comes out of
+        ``skdp release``, in chunks of any size, and of `skdp.distributed`, over any partitions.
     ledger : object with a method ``charge``, default=None
         Where each release is written, before any noise is drawn.
 
@@ -157,7 +160,7 @@ class GaussianNoise(PrivacyTransformer):
         if gaps is not None and gaps.any():
             _, _, bounds = self._figures[column]
             values = np.where(gaps, float(sum(bounds) / 2), values)
-        noised = release(values, grid, clip=self.postprocess == "clip", source=fresh_source(self, column))
+        noised = randomized(self, column, values, partial(release, grid=grid, clip=self.postprocess == "clip"))
         return pa.array(noised, mask=gaps) if grid.integral and self.missing == "keep" and gaps.any() else noised
 
     def _checked(self, frame, column) -> tuple:

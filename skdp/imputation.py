@@ -19,7 +19,7 @@ from skdp._noisy_counts import Noise, noise_from, projected
 from skdp._noisy_quantiles import cells_of
 from skdp._partial import PartialFitMixin
 from skdp._sampling import Frozen, Groups, Histogram, Ranges, Sampler, Values
-from skdp._streams import root, stream
+from skdp._streams import RowDraws, first_row, root
 from skdp._summaries import CellCounts, Collected, DistinctRows
 from skdp.accounting import PrivacyGuarantee
 from skdp.base import PrivacyTransformer
@@ -82,9 +82,11 @@ class DistributionImputer(PartialFitMixin, PrivacyTransformer):
     replace : {"missing", "all"}, default="missing"
         Whether missing values are drawn, or every value anew.
     random_state : int, Generator, RandomState or None, default=None
-        None draws afresh at every call of `transform`, an int repeats itself, a generator goes on. Every column has a
-        stream of its own, found by its name: it does not matter which other columns there are, or in what order. With
-        `epsilon` anything but None repeats the noise, too, for tests: there is no privacy then.
+        None draws afresh at every call of `transform`, an int repeats itself, a generator goes on. Every column has
+        streams of its own, found by its name: it does not matter which other columns there are, or in what order. With
+        an int, what a row is given by chance depends on its position alone, and not on which other rows lack a value:
+        the same table comes out of ``skdp release``, in chunks of any size, and of `skdp.distributed`, over any
+        partitions. With `epsilon` anything but None repeats the noise, too, for tests: there is no privacy then.
     epsilon : float, Fraction or Decimal, or dict of column name to such, default=None
         Privacy loss ε of what `fit` learns of each ``"observed"`` column: its values, or ranges, are counted with
         noise. Then ``"observed"`` alone stands for the columns that dicts of `epsilon`, `categories` and `bounds` name.
@@ -294,9 +296,16 @@ class DistributionImputer(PartialFitMixin, PrivacyTransformer):
                 groups = sampler.groups
                 if id(groups) not in located:
                     located[id(groups)] = groups.locate(frame)
-                values = sampler.draw(located[id(groups)][where], stream(entropy, "DistributionImputer", column))
+                values = sampler.draw(located[id(groups)][where], self._draws(entropy, column, np.flatnonzero(where)))
                 drawn[column] = self._placed(frame, column, where, values)
         return _frames.assign(frame, drawn)
+
+    def _draws(self, entropy: tuple[int, ...], column, rows: np.ndarray) -> RowDraws:
+        """Return what these rows are drawn by: their positions, where a seed is to give the same again."""
+        repeats = isinstance(self.random_state, numbers.Integral)
+        return RowDraws(
+            entropy, ("DistributionImputer", column), rows + first_row() if repeats else np.arange(len(rows))
+        )
 
     def _columns_out(self, columns):
         return columns + self._appended

@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,11 @@ from skdp._calibration import (
     checked_bounds,
     checked_positive,
     columns_of,
-    fresh_source,
     is_categorical,
     is_integral,
     joint_guarantee,
     own_value,
+    randomized,
     should_be_numeric,
 )
 from skdp._checks import ParameterError, check_option, invalid
@@ -65,6 +66,8 @@ class LaplaceNoise(PrivacyTransformer):
         Clip what is released to the bounds. It costs no privacy, and makes values near the bounds biased.
     random_state : int, default=None
         None draws secure noise, afresh at every call. An int repeats the noise, for tests: there is no privacy then.
+        That of a row depends on the int, the column and the row's position alone: the same table comes out of
+        ``skdp release``, in chunks of any size, and of `skdp.distributed`, over any partitions.
     ledger : PrivacyLedger, default=None
         Where each `transform` and `fit_transform` is charged, before any noise is drawn.
 
@@ -173,14 +176,16 @@ class LaplaceNoise(PrivacyTransformer):
         gaps = np.isnan(values) if integral or self.missing == "impute" else None
         if gaps is not None and gaps.any():
             values = np.where(gaps, calibration.midpoint, values)
-        noised = (laplace_integers if integral else laplace)(
-            values,
-            calibration.epsilon,
-            *calibration.bounds,
+        lower, upper = calibration.bounds
+        release = partial(
+            laplace_integers if integral else laplace,
+            epsilon=calibration.epsilon,
+            lower=lower,
+            upper=upper,
             sensitivity=calibration.sensitivity,
             clip=self.postprocess == "clip",
-            source=fresh_source(self, column),
         )
+        noised = randomized(self, column, values, release)
         return pa.array(noised, mask=gaps) if integral and self.missing == "keep" and gaps.any() else noised
 
     def _calibrated(self, frame, column) -> "_Calibration":
@@ -276,6 +281,8 @@ class RandomizedResponse(PrivacyTransformer):
         The one of `categories` that all values go to that are not among them. By default they are an error.
     random_state : int, default=None
         None draws secure noise, afresh at every call. An int repeats the noise, for tests: there is no privacy then.
+        That of a row depends on the int, the column and the row's position alone: the same table comes out of
+        ``skdp release``, in chunks of any size, and of `skdp.distributed`, over any partitions.
     ledger : PrivacyLedger, default=None
         Where each `transform` and `fit_transform` is charged, before any noise is drawn.
 
@@ -354,8 +361,8 @@ class RandomizedResponse(PrivacyTransformer):
         """Return a column of randomized answers."""
         domain, codes = self._domains[column], self._codes(frame, column)
         asked = codes >= 0
-        epsilon, source = self._epsilons[column], fresh_source(self, column)
-        codes[asked] = randomized_response(codes[asked], epsilon, domain.size, source=source)
+        release = partial(randomized_response, epsilon=self._epsilons[column], n_categories=domain.size)
+        codes = np.where(asked, randomized(self, column, np.where(asked, codes, 0), release), codes)
         if _frames.kind(frame, column) == "category" and pa.types.is_large_string(domain.labels.type):
             codes[codes == len(domain.labels)] = -1
             ordered = hasattr(frame.get_column(column).dtype, "categories")  # narwhals reads ordered ones as Enum

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdp import _arrays, _frames
 from skdp._checks import check_columns, check_integer, invalid
-from skdp._streams import root, stream
+from skdp._streams import first_row, root, stream
 from skdp.base import PrivacyTransformer, refuse_beside_others
 from skdp.specifications import Block, Dates, Derived, Fake, Specification, redrawn, whole_numbers
 
@@ -48,7 +48,8 @@ class FakerSynthesizer(PrivacyTransformer):
     count : str, default=None
         The column that says how many records each row asks for.
     random_state : int, Generator, RandomState or None, default=None
-        An integer makes each call of `transform` repeat the same table.
+        An integer makes each call of `transform` repeat the same table, and ``skdp release``, in chunks of any size,
+        and `skdp.distributed` make that table, too.
     n_jobs : int, default=None
         How many threads make blocks of records at once; -1 is all cores. The table is the same.
 
@@ -267,6 +268,7 @@ class _Maker:
         self.n_jobs = n_jobs
         self.ends = None if counts is None else np.cumsum(counts)
         self.total = len(frame) if counts is None else int(counts.sum())
+        self.first_block = 0 if counts is not None else first_row() // BLOCK_ROWS
         given = set(frame.columns) if self.ends is not None else set(frame.columns) - set(schema)
         self.stages = _stages(schema, given)
         needs = [one.needs() for one in schema.values()]
@@ -318,7 +320,7 @@ class _Maker:
         for low in range(start, max(stop, start + 1), BLOCK_ROWS):
             high = min(low + BLOCK_ROWS, stop)
             part = {name: values[low - start : high - start] for name, values in columns.items()}
-            blocks.append(Block(low // BLOCK_ROWS, high - low, part))
+            blocks.append(Block(self.first_block + low // BLOCK_ROWS, high - low, part))
         work = [(name, block) for block in blocks for name in names]
         if self.n_jobs in (None, 1) or len(work) == 1:
             drawn = [self._draw(name, block) for name, block in work]

@@ -13,6 +13,7 @@ import pytest
 from skdp import KAnonymizer, LaplaceNoise, OutlierDropper, PrivacyLedger, QuantileBinner
 from skdp._chunks import table_chunks
 from skdp._chunkwise import obstacle
+from skdp._files import read_table
 from skdp._folders import LEARNED, MANIFEST
 from skdp.cli import main
 from skdp.metrics import equivalence_classes, k_anonymity
@@ -127,11 +128,41 @@ def test_a_recipe_that_needs_the_whole_table_gets_it_and_says_so(folder, capsys,
     assert reason is None or reason in note
 
 
-def test_seeded_noise_is_that_of_python(folder, capsys):
-    assert release(folder, NOISE, "--seed", 3, output="masked.parquet") == 0
-    assert "LaplaceNoise draws by a seed" in capsys.readouterr().err
-    made = load(folder / "recipe.toml", random_state=3).fit_transform(pd.read_csv(folder / "people.csv"))
-    assert pd.read_parquet(folder / "masked.parquet")["Debt"].tolist() == made["Debt"].tolist()
+FAKED = '[[steps]]\nuse = "FakerSynthesizer"\nschema = { Name = { choice = ["Ana", "Eva"] } }\n'
+ANEW = """[[steps]]
+use = "DistributionImputer"
+distributions.Visits = [{ value = 1, weight = 1 }, { range = [2, 5], weight = 2 }]
+replace = "all"
+"""
+LEARNED_FROM_DRAWS = NOISE + OUTLIERS
+
+
+@pytest.mark.parametrize(
+    "recipe", [NOISE, OUTLIERS + NOISE, CLEAN + FAKED + ANEW + NOISE, LEARNED_FROM_DRAWS + CLEAN + ANEW]
+)
+@pytest.mark.parametrize("output", ["masked.parquet", "masked"])
+@pytest.mark.parametrize("chunk", [90, 700])
+def test_seeded_chunks_make_up_the_table_of_python(folder, capsys, recipe, output, chunk):
+    assert release(folder, recipe, "--seed", 3, output=output, chunk=chunk) == 0
+    said = capsys.readouterr()
+    assert said.err == ""
+    assert NOISE not in recipe or "ε = ∞" in said.out
+    made = load(folder / "recipe.toml", random_state=3).fit_transform(read_table(folder / "people.csv", decimals=True))
+    pd.testing.assert_frame_equal(pd.read_parquet(folder / output), made.reset_index(drop=True))
+
+
+@pytest.mark.parametrize("recipe", [NOISE, OUTLIERS + NOISE, CLEAN + FAKED + NOISE + ANEW])
+def test_a_seeded_release_that_goes_on_is_the_same_table(folder, capsys, monkeypatch, recipe):
+    with monkeypatch.context() as patch:
+        stops_after(patch, 3)
+        assert release(folder, recipe, "--seed", 3) == 130
+    assert release(folder, recipe, "--seed", 4, "--resume") == 2
+    assert "begun with another --seed" in capsys.readouterr().err
+    assert release(folder, recipe, "--seed", 3, "--resume") == 0
+    assert release(folder, recipe, "--seed", 3, output="whole", chunk=10**6) == 0
+    whole = pd.read_parquet(folder / "whole")
+    pd.testing.assert_frame_equal(pd.read_parquet(folder / "masked"), whole)
+    assert "3" not in json.loads((folder / "masked" / MANIFEST).read_text())["made_with"].values()
 
 
 def test_chunks_never_share_noise(folder):

@@ -30,7 +30,7 @@ LAYERS = [
     {"_recipe_values"},
     {"_recipe_files"},
     {"recipes"},
-    {"_released", "_streaming", "_chunkwise", "_report_files"},
+    {"_released", "_streaming", "_passage", "_chunkwise", "_report_files"},
     {"_jobs", "_partitions", "_dask_tables"},
     {"distributed", "cli", "datasets"},
     {"__init__", "__main__"},
