@@ -50,7 +50,8 @@ class PartFolder:
     ----------
     manifest : dict
         What is kept of the run: ``format``, ``run`` (its name), ``made_with``, ``parts``, ``complete``, until then the
-        digest of what was ``learned``, and what `keep` was given. No value of the table, and no seed of noise.
+        digest of what was ``learned``, and what `keep` was given. No value of the table, and no seed of noise over data
+        of people.
     parts : list of dict
         The parts that are written, in order: ``file``, ``rows``, ``bytes``, ``sha256``, and what `write` was told.
     schema : pyarrow.Schema or None
@@ -148,7 +149,7 @@ class PartFolder:
 
     def finish(self) -> None:
         """Enter that the folder is complete, forget the seed and what was learned, and give the folder its name."""
-        self.manifest |= {"complete": True, "rows": self.rows, "seed": None, "learned": None}
+        self.manifest |= {"complete": True, "rows": self.rows, "seed": None, "seeded": None, "learned": None}
         self.save()
         (self.folder / LEARNED).unlink(missing_ok=True)
         target = _target(self.path)

@@ -17,12 +17,13 @@ import pyarrow as pa
 from skdp import _chunkwise, _files, _frames, recipes
 from skdp._chunks import CsvChunks, ParquetChunks, table_chunks
 from skdp._folders import PartFolder, digest, is_folder, making
-from skdp._recipe_files import Recipe, naming, works_in_chunks
+from skdp._recipe_files import Recipe, naming
 from skdp._released import Account, account
 from skdp._report_files import check_place, of_files, of_release, report_kind
-from skdp._streaming import CHUNK_ROWS, cut, default_jobs, progress, synthesized, write_parts
+from skdp._streaming import CHUNK_ROWS, Records, cut, default_jobs, progress, synthesized, write_parts
 from skdp._terminal import notes_in_lines, say, stop_if_interrupted
 from skdp.ledger import PrivacyLedger, set_ledger
+from skdp.pipeline import Pipeline
 from skdp.synthesis import FakerSynthesizer
 
 
@@ -30,36 +31,33 @@ def synthesize(options: argparse.Namespace) -> int:
     """Make a table of fictitious people from a request."""
     start = time.perf_counter()
     _check_output(options, options.request)
-    pipeline, in_chunks = _synthesis(options.recipe, options.seed)
+    pipeline = _synthesis(options.recipe, options.seed)
     request = _files.read_table(options.request)
-    with naming(pipeline):
-        if options.to_folder:
-            records = _synthesize_folder(options, pipeline, request, in_chunks)
-        else:
-            records = _synthesize_file(options, pipeline, request, in_chunks)
+    run = _synthesize_folder if options.to_folder else _synthesize_file
+    with notes_in_lines(), naming(pipeline):
+        records = run(options, pipeline, request)
     if records is not None:
         print(f"{records:,} records in {time.perf_counter() - start:.1f} s: {options.output}")
     return 0
 
 
-def _synthesize_file(options: argparse.Namespace, pipeline: Any, request: pd.DataFrame, in_chunks: bool) -> int:
+def _synthesize_file(options: argparse.Namespace, pipeline: Any, request: pd.DataFrame) -> int:
     """Make, clean and write the table piece by piece, all three at once. Return its length."""
     with _written(options) as writer:
-        if not in_chunks:
+        _seed(pipeline, secrets.randbits(128) if options.seed is None else options.seed, options.seed is not None)
+        made = _made_in_chunks(options, pipeline, request, None)
+        if made is None:
             return writer.write(pipeline.fit_transform(request))
-        total, pieces = synthesized(pipeline, request, options.jobs)
-        done = 0
-        with progress(total) as update:
-            for piece, _ in cut(pieces, options.chunk_rows):
-                done += writer.write(piece)
-                update(len(piece))
+        written = 0
+        with progress(made.total) as update:
+            for piece, size, _ in synthesized(made, _behind(pipeline), options.chunk_rows):
+                written += writer.write(piece)
+                update(size)
                 stop_if_interrupted()
-    return done
+    return written
 
 
-def _synthesize_folder(
-    options: argparse.Namespace, pipeline: Any, request: pd.DataFrame, in_chunks: bool
-) -> int | None:
+def _synthesize_folder(options: argparse.Namespace, pipeline: Any, request: pd.DataFrame) -> int | None:
     """Make the table as a folder, or what is missing of it. Return its length, None if nothing was missing."""
     named = options.recipe.lower().endswith(".toml")
     made_with = {
@@ -71,40 +69,110 @@ def _synthesize_folder(
         if folder.complete:
             say(f"{options.output} is complete already: {folder.rows:,} records")
             return None
-        folder.at_once = not in_chunks
-        if in_chunks:
-            # no privacy rests on this seed, and the rest of the table is found by it
-            pipeline[0].set_params(random_state=_kept_seed(options, folder))
-            total, pieces = synthesized(pipeline, request, options.jobs, folder.rows)
-        else:
+        _keep_seed(options, folder, pipeline)
+        before = folder.learned()
+        made = _made_in_chunks(options, pipeline, request, before)
+        folder.at_once = made is None
+        if made is None:
             table = _arrow(pipeline.fit_transform(request))
-            total, pieces = len(table), iter([table])
-        _write_folder(options, folder, pieces, total)
+            _write_folder(options, folder, cut(table, options.chunk_rows), len(table))
+        else:
+            rest = _behind(pipeline)
+            if before is None and _chunkwise.count_passes(rest):
+                _keep_learned(folder, rest)
+            done = min(len(folder.parts) * options.chunk_rows, made.total)
+            pieces = synthesized(made, rest, options.chunk_rows, done)
+            _write_folder(options, folder, pieces, made.total, done)
         folder.finish()
         return folder.rows
 
 
-def _kept_seed(options: argparse.Namespace, folder: PartFolder) -> int:
-    """Return the seed that the folder was begun with, or for a new one that of the options or a random one."""
-    seed = folder.manifest.get("seed")
-    if seed is None:
-        seed = secrets.randbits(128) if options.seed is None else options.seed
-        folder.keep("seed", seed)
-    elif options.seed not in (None, seed):
+def _keep_seed(options: argparse.Namespace, folder: PartFolder, pipeline: Any) -> None:
+    """Seed the steps as the folder was begun, a new one as the options say, or with a random number.
+
+    No privacy rests on this seed: it is of fictitious records, and the rest of the table is found by it.
+    """
+    kept = folder.manifest.get("seed")
+    if kept is None:
+        kept = secrets.randbits(128) if options.seed is None else options.seed
+        folder.keep("seed", kept)
+        folder.keep("seeded", options.seed is not None)
+    elif options.seed not in (None, kept):
         raise ValueError(f"{options.output!r} was begun with another --seed; give the same to go on, or none.")
-    return seed
+    _seed(pipeline, kept, folder.manifest["seeded"])
 
 
-def _write_folder(options: argparse.Namespace, folder: PartFolder, pieces: Iterator[pa.Table], total: int) -> None:
+def _seed(pipeline: Any, seed: int, everywhere: bool) -> None:
+    """Seed the synthesizer, which makes its records again each time they are gone through; or all steps that draw."""
+    for _, step in pipeline.steps if everywhere else pipeline.steps[:1]:
+        if "random_state" in step.get_params(deep=False):
+            step.set_params(random_state=seed)
+
+
+def _behind(pipeline: Any) -> Pipeline:
+    """Return the steps behind the synthesizer."""
+    return Pipeline(pipeline.steps[1:])
+
+
+def _made_in_chunks(
+    options: argparse.Namespace, pipeline: Any, request: pd.DataFrame, before: bytes | None
+) -> Records | None:
+    """Fit the steps to the records in chunks, and return these; None where they have to be seen at once.
+
+    That is said where there are more than a chunk of them.
+    """
+    made, rest = Records(pipeline[0], request, options.jobs), _behind(pipeline)
+    passes = _chunkwise.count_passes(rest)
+    if options.recipe.lower().endswith(".toml"):  # what the steps of the others learn holds of any records
+        reason = _chunkwise.obstacle(rest, made.none, made.total)
+        if made.total <= options.chunk_rows and (passes or reason):
+            return None
+        if reason:
+            return _at_once(reason)
+    draws = any(isinstance(step, _chunkwise.DRAWING) for _, step in rest.steps)  # which no step does of no rows
+    return made if _learned(options, rest, made if passes or draws else [made.none], made.total, before) else None
+
+
+def _learned(options: argparse.Namespace, pipeline: Pipeline, chunks: Any, total: int, before: bytes | None) -> bool:
+    """Fit the steps to a table in chunks; False where it has to be seen at once, which is said."""
+
+    def told(rows: int) -> None:
+        update(rows)
+        stop_if_interrupted()
+
+    passes = 0 if before is not None else _chunkwise.count_passes(pipeline)
+    try:
+        with progress(total * passes) as update:
+            _chunkwise.learn(pipeline, chunks, options.jobs, told, before)
+    except _chunkwise.NotInChunks as error:
+        _at_once(str(error))
+        return False
+    return True
+
+
+def _keep_learned(folder: PartFolder, pipeline: Pipeline) -> None:
+    """Keep what steps have learned, or else enter all parts into the manifest together."""
+    learned = _chunkwise.dumped(pipeline)
+    folder.at_once = learned is None
+    folder.keep_learned(learned)
+
+
+def _write_folder(
+    options: argparse.Namespace,
+    folder: PartFolder,
+    pieces: Iterator[tuple[pa.Table, int, bool]],
+    total: int,
+    done: int = 0,
+) -> None:
     """Write the pieces that are missing as parts; say, when that fails, what is kept."""
 
     def told(rows: int) -> None:
         update(rows)
         stop_if_interrupted()
 
-    with _telling_what_is_kept(folder), progress(total, folder.rows) as update:
-        if not folder.parts or folder.rows < total:
-            write_parts(folder, pieces, options.chunk_rows, told)
+    with _telling_what_is_kept(folder), progress(total, done) as update:
+        if not folder.parts or done < total:
+            write_parts(folder, pieces, told)
         stop_if_interrupted()
 
 
@@ -189,12 +257,10 @@ def _release_folder(options: argparse.Namespace, recipe: Recipe) -> list[str] | 
         folder.at_once = chunks is None
         if chunks is None:
             released, lines, _ = _released_at_once(options, recipe)
-            _write_folder(options, folder, iter([_arrow(released)]), len(released))
+            _write_folder(options, folder, cut(_arrow(released), options.chunk_rows), len(released))
         else:
             if before is None:
-                learned = _chunkwise.dumped(recipe.pipeline)
-                folder.at_once = learned is None
-                folder.keep_learned(learned)
+                _keep_learned(folder, recipe.pipeline)
             _chunkwise.charge_once(recipe.pipeline, options.ledger, chunks.total, folder.manifest["run"])
             told = Account(recipe)
             _release_parts(options, folder, told, chunks)
@@ -224,20 +290,7 @@ def _learned_from(
 ) -> CsvChunks | ParquetChunks | None:
     """Fit the steps to the table in chunks, and return these; None where it has to be seen at once, which is said."""
     chunks = _chunks_to_release(options, recipe)
-    if chunks is None:
-        return None
-
-    def told(rows: int) -> None:
-        update(rows)
-        stop_if_interrupted()
-
-    passes = 0 if before is not None else _chunkwise.count_passes(recipe.pipeline)
-    try:
-        with progress(chunks.total * passes) as update:
-            _chunkwise.learn(recipe.pipeline, chunks, options.jobs, told, before)
-    except _chunkwise.NotInChunks as error:
-        return _at_once(str(error))
-    return chunks
+    return chunks if chunks is not None and _learned(options, recipe.pipeline, chunks, chunks.total, before) else None
 
 
 def _at_once(reason: str) -> None:
@@ -294,14 +347,14 @@ def report(options: argparse.Namespace) -> int:
     return 0
 
 
-def _synthesis(name: str, seed: int | None) -> tuple[Any, bool]:
-    """Return the pipeline of a recipe that makes records, and whether it may work chunk by chunk."""
+def _synthesis(name: str, seed: int | None) -> Any:
+    """Return the pipeline of a recipe that makes records."""
     if not name.lower().endswith(".toml"):
-        return recipes.recipe(name)(random_state=seed), True
+        return recipes.recipe(name)(random_state=seed)
     pipeline = recipes.load(name, seed)
     if not isinstance(pipeline[0], FakerSynthesizer):
         raise ValueError(f"{name}, steps[1] must use FakerSynthesizer to make records; to mask a table: skdp release.")
-    return pipeline, works_in_chunks(pipeline)
+    return pipeline
 
 
 @contextmanager

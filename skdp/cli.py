@@ -16,12 +16,14 @@ example:
 
 The request is a CSV or Parquet table. For the recipe travel it has the columns Country, Year and Records; each of its
 rows becomes that many fictitious travellers; years from 1583 to 9998. A recipe ending in .toml is a file, whose first
-step is a FakerSynthesizer. Records are made and written in chunks where the steps behind it learn nothing from the
-table (ranges; cleaning that drops no row), else all at once. The output is written whole or not at all.
+step is a FakerSynthesizer. Records are made, released by the steps behind it and written in chunks. For each step that
+learns from the table they are made once more. A recipe for which that cannot be has all of them in memory, and says so.
+The output is written whole or not at all.
 
-An output whose name has no ending, or ends in a slash, is a folder of Parquet files, --chunk-rows records each, with a
-manifest of their checksums. A run that is interrupted keeps the files that are whole in a hidden folder beside it, and
---resume goes on from there: the table is the one that an uninterrupted run makes."""
+An output whose name has no ending, or ends in a slash, is a folder of Parquet files, each of --chunk-rows records that
+were made, less those that a step dropped, with a manifest of their checksums. A run that is interrupted keeps the files
+that are whole in a hidden folder beside it, and --resume goes on from there: the table is the one that an uninterrupted
+run makes."""
 
 RELEASE_EXAMPLE = """\
 example:
