@@ -147,6 +147,11 @@ class PartFolder:
             raise self._changed(LEARNED)
         return data
 
+    def outlasts(self, error: BaseException) -> bool:
+        """Whether there is something to go on with after an error; what was learned only if the recipe may be right."""
+        learned = "learned" in self.manifest and isinstance(error, KeyboardInterrupt | OSError | MemoryError)
+        return not self.at_once and (bool(self.parts) or learned)
+
     def finish(self) -> None:
         """Enter that the folder is complete, forget the seed and what was learned, and give the folder its name."""
         self.manifest |= {"complete": True, "rows": self.rows, "seed": None, "seeded": None, "learned": None}
@@ -243,8 +248,8 @@ def making(path: str | Path, made_with: Mapping[str, Any], *, resume: bool = Fal
             one.finish()
         try:
             yield one
-        except BaseException:
-            if one.at_once or not one.parts:
+        except BaseException as error:
+            if not one.outlasts(error):
                 (folder / MANIFEST).unlink(missing_ok=True)
             raise
     finally:

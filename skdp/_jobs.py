@@ -70,21 +70,25 @@ def _synthesize_folder(options: argparse.Namespace, pipeline: Any, request: pd.D
             say(f"{options.output} is complete already: {folder.rows:,} records")
             return None
         _keep_seed(options, folder, pipeline)
-        before = folder.learned()
-        made = _made_in_chunks(options, pipeline, request, before)
-        folder.at_once = made is None
-        if made is None:
-            table = _arrow(pipeline.fit_transform(request))
-            _write_folder(options, folder, cut(table, options.chunk_rows), len(table))
-        else:
-            rest = _behind(pipeline)
-            if before is None and _chunkwise.count_passes(rest):
-                _keep_learned(folder, rest)
-            done = min(len(folder.parts) * options.chunk_rows, made.total)
-            pieces = synthesized(made, rest, options.chunk_rows, done)
-            _write_folder(options, folder, pieces, made.total, done)
-        folder.finish()
+        with _telling_what_is_kept(folder):
+            _synthesize_parts(options, folder, pipeline, request)
         return folder.rows
+
+
+def _synthesize_parts(options: argparse.Namespace, folder: PartFolder, pipeline: Any, request: pd.DataFrame) -> None:
+    """Make the parts that are missing, and finish the folder."""
+    before = folder.learned()
+    made = _made_in_chunks(options, pipeline, request, before)
+    folder.at_once = made is None
+    if made is None:
+        _write_at_once(options, folder, pipeline.fit_transform(request))
+    else:
+        rest = _behind(pipeline)
+        if before is None:
+            _keep_learned(folder, rest)
+        done = min(len(folder.parts) * options.chunk_rows, made.total)
+        _write_folder(folder, synthesized(made, rest, options.chunk_rows, done), made.total, done)
+    folder.finish()
 
 
 def _keep_seed(options: argparse.Namespace, folder: PartFolder, pipeline: Any) -> None:
@@ -151,26 +155,29 @@ def _learned(options: argparse.Namespace, pipeline: Pipeline, chunks: Any, total
 
 
 def _keep_learned(folder: PartFolder, pipeline: Pipeline) -> None:
-    """Keep what steps have learned, or else enter all parts into the manifest together."""
+    """Keep what steps have learned, if any has, or else enter all parts into the manifest together."""
+    if not _chunkwise.count_passes(pipeline):
+        return
     learned = _chunkwise.dumped(pipeline)
     folder.at_once = learned is None
     folder.keep_learned(learned)
 
 
-def _write_folder(
-    options: argparse.Namespace,
-    folder: PartFolder,
-    pieces: Iterator[tuple[pa.Table, int, bool]],
-    total: int,
-    done: int = 0,
-) -> None:
-    """Write the pieces that are missing as parts; say, when that fails, what is kept."""
+def _write_at_once(options: argparse.Namespace, folder: PartFolder, table: Any) -> None:
+    """Write a table that is whole as parts; nothing of it is there yet."""
+    if folder.parts:
+        raise ValueError(f"{options.output!r} was begun in chunks, which cannot be gone on with here; start anew.")
+    _write_folder(folder, cut(_arrow(table), options.chunk_rows), len(table))
+
+
+def _write_folder(folder: PartFolder, pieces: Iterator[tuple[pa.Table, int, bool]], total: int, done: int = 0) -> None:
+    """Write the pieces that are missing as parts."""
 
     def told(rows: int) -> None:
         update(rows)
         stop_if_interrupted()
 
-    with _telling_what_is_kept(folder), progress(total, done) as update:
+    with progress(total, done) as update:
         if not folder.parts or done < total:
             write_parts(folder, pieces, told)
         stop_if_interrupted()
@@ -181,8 +188,9 @@ def _telling_what_is_kept(folder: PartFolder) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        if folder.parts and not folder.at_once:
-            error.add_note(f"{folder.rows:,} records are kept; go on with --resume")
+        if folder.outlasts(error):
+            kept = f"{folder.rows:,} records are" if folder.parts else "what was learned is"
+            error.add_note(f"{kept} kept; go on with --resume")
         raise
 
 
@@ -222,6 +230,8 @@ def release(options: argparse.Namespace) -> int:
 def _release_file(options: argparse.Namespace, recipe: Recipe) -> list[str]:
     """Release a table as a file; return the lines that say what was done."""
     with _written(options) as writer:
+        run = secrets.token_hex(16)
+        _chunkwise.charge_by_run(recipe.pipeline, options.ledger, run)
         chunks = None if options.report else _learned_from(options, recipe, None)
         if chunks is None:
             released, lines, text = _released_at_once(options, recipe)
@@ -229,7 +239,7 @@ def _release_file(options: argparse.Namespace, recipe: Recipe) -> list[str]:
             if text is not None:
                 _write_report(options.report, text)
             return lines
-        _chunkwise.charge_once(recipe.pipeline, options.ledger, chunks.total, secrets.token_hex(16))
+        _chunkwise.charge_once(recipe.pipeline, options.ledger, chunks.total, run)
         told = Account(recipe)
         with progress(chunks.total) as update:
             for table, look in _chunkwise.released(told, chunks, options.jobs):
@@ -252,29 +262,36 @@ def _release_folder(options: argparse.Namespace, recipe: Recipe) -> list[str] | 
         if folder.complete:
             say(f"{options.output} is complete already: {folder.rows:,} records")
             return None
-        before = folder.learned()
-        chunks = _learned_from(options, recipe, before)
-        folder.at_once = chunks is None
-        if chunks is None:
-            released, lines, _ = _released_at_once(options, recipe)
-            _write_folder(options, folder, cut(_arrow(released), options.chunk_rows), len(released))
-        else:
-            if before is None:
-                _keep_learned(folder, recipe.pipeline)
-            _chunkwise.charge_once(recipe.pipeline, options.ledger, chunks.total, folder.manifest["run"])
-            told = Account(recipe)
-            _release_parts(options, folder, told, chunks)
-            lines = list(told.lines())
-        folder.finish()
+        with _telling_what_is_kept(folder):
+            return _release_into(folder, options, recipe)
+
+
+def _release_into(folder: PartFolder, options: argparse.Namespace, recipe: Recipe) -> list[str]:
+    """Release what is missing, and finish the folder; return the lines that say what was done."""
+    before, run = folder.learned(), folder.manifest["run"]
+    _chunkwise.charge_by_run(recipe.pipeline, options.ledger, run)
+    chunks = _learned_from(options, recipe, before)
+    folder.at_once = chunks is None
+    if chunks is None:
+        released, lines, _ = _released_at_once(options, recipe)
+        _write_at_once(options, folder, released)
+    else:
+        if before is None:
+            _keep_learned(folder, recipe.pipeline)
+        _chunkwise.charge_once(recipe.pipeline, options.ledger, chunks.total, run)
+        told = Account(recipe)
+        _release_parts(options, folder, told, chunks)
+        lines = list(told.lines())
+    folder.finish()
     return lines
 
 
 def _release_parts(
     options: argparse.Namespace, folder: PartFolder, told: Account, chunks: CsvChunks | ParquetChunks
 ) -> None:
-    """Release each chunk that is no part yet, and say, when that fails, what is kept."""
+    """Release each chunk that is no part yet."""
     done = [(folder.folder / part["file"], part["changed"]) for part in folder.parts]
-    with _telling_what_is_kept(folder), progress(chunks.total) as update:
+    with progress(chunks.total) as update:
         for table, look in _chunkwise.released(told, chunks, options.jobs, done):
             told.add(look)
             if table is not None:
