@@ -199,8 +199,11 @@ def replacing(path: str | Path) -> Iterator[io.BufferedWriter]:
     """
     target = Path(os.path.realpath(path))
     if target.exists() and not stat.S_ISREG(target.stat().st_mode):
-        with open(target, "wb") as file:
-            yield file
+        try:
+            with open(target, "wb") as file:
+                yield file
+        except BrokenPipeError as error:
+            raise OSError(error.errno, error.strerror, str(path)) from error
         return
     temporary = target.parent / f".{target.name}.skdp.part"
     try:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from skdp._jobs import release, report, synthesize
-from skdp._terminal import say, stopped_by_signals
+from skdp._terminal import open_closed_streams, say, silence, stopped_by_signals
 
 SYNTHESIZE_EXAMPLE = """\
 example:
@@ -68,18 +68,37 @@ Prints what was released, when and at which ε, and what is spent and left. The 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return its exit status: 0, 2 for what the user can mend, 130 when interrupted.
 
+    It is 141 where what it says is not read to its end, as in ``skdp ledger FILE | head -1``: the status of a program
+    that the signal SIGPIPE ends. What it wrote to files is whole then, too.
+
     Parameters
     ----------
     arguments : sequence of str, default=None
         The words of the command line; by default those that Python was started with.
     """
-    options = _parser().parse_args(arguments)
+    open_closed_streams()
+    try:
+        try:
+            return _run(_parser().parse_args(arguments))
+        finally:
+            sys.stdout.flush()  # here, where it can be told that this fails
+    except BrokenPipeError:
+        silence()
+        return 141
+    except OSError as error:
+        silence()
+        return _failed(_line(error), 2)
+
+
+def _run(options: argparse.Namespace) -> int:
     try:
         with stopped_by_signals():
             return options.run(options)
     except KeyboardInterrupt as stop:
         return _failed("; ".join(["interrupted", *(_notes(stop) or ["the output is as it was"])]), 130)
     except (ValueError, TypeError, OSError, MemoryError, NotImplementedError, ImportError) as error:
+        if isinstance(error, BrokenPipeError) and error.filename is None:
+            raise  # no output file, but who listens to what is said
         return _failed("; ".join([_line(error), *_notes(error)]), 2)
 
 
