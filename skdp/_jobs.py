@@ -216,7 +216,8 @@ def release(options: argparse.Namespace) -> int:
         _check_report_of_release(options)
     recipe = recipes.read(options.recipe, options.seed)
     if options.ledger:
-        options.ledger = PrivacyLedger(options.ledger)
+        set_ledger(recipe.pipeline, None)  # raises where no step would ever charge it: then none is made
+        options.ledger = _ledger(options.ledger)
         set_ledger(recipe.pipeline, options.ledger)
     run = _release_folder if options.to_folder else _release_file
     with notes_in_lines(), naming(recipe.pipeline):
@@ -225,6 +226,16 @@ def release(options: argparse.Namespace) -> int:
         title = [recipe.title] if recipe.title else []
         say(*title, *lines, f"written in {time.perf_counter() - start:.1f} s: {options.output}")
     return 0
+
+
+def _ledger(path: str) -> PrivacyLedger:
+    """Return the ledger of a file; say so where that is new, since it may be a name that was mistyped."""
+    is_new = not os.path.lexists(path)
+    ledger = PrivacyLedger(path)
+    if is_new:
+        cap = "no cap" if ledger.epsilon is None else f"the cap {float(ledger.epsilon):g}"
+        _note(f"the ledger {path!r} is new: it has {cap} and counts nothing that was released before")
+    return ledger
 
 
 def _release_file(options: argparse.Namespace, recipe: Recipe) -> list[str]:
@@ -310,8 +321,12 @@ def _learned_from(
     return chunks if chunks is not None and _learned(options, recipe.pipeline, chunks, chunks.total, before) else None
 
 
+def _note(text: str) -> None:
+    print(f"skdp: note: {text}", file=sys.stderr)
+
+
 def _at_once(reason: str) -> None:
-    print(f"skdp: note: {reason}, so all of it is in memory at once", file=sys.stderr)
+    _note(f"{reason}, so all of it is in memory at once")
 
 
 def _chunks_to_release(options: argparse.Namespace, recipe: Recipe) -> CsvChunks | ParquetChunks | None:

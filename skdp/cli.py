@@ -39,7 +39,8 @@ memory: once for each step that learns from it, and once more for what is writte
 has all of the table in memory, and says so. A CSV file is gone through once more, for the kinds of its columns. An
 output whose name has no ending, or ends in a slash, is a folder of Parquet files, a chunk each, with which --resume
 goes on after an interruption: what is written is not noised again. A --ledger is charged before any noise is drawn,
-once for the table."""
+once for the table. One that is not there is made, without a cap, which is said; skdp.PrivacyLedger makes one with a
+cap."""
 
 REPORT_EXAMPLE = """\
 example:
@@ -136,7 +137,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("table", metavar="TABLE", help="table to mask: .csv, .csv.gz or .parquet")
     command.add_argument("--recipe", required=True, metavar="FILE", help="TOML file of the steps")
     command.add_argument("--report", metavar="FILE", help="data safety report to write, too: .html or .json")
-    command.add_argument("--ledger", metavar="FILE", help="privacy ledger to charge before any noise is drawn")
+    command.add_argument(
+        "--ledger", metavar="FILE", help="privacy ledger to charge before any noise is drawn; made if new"
+    )
     _add_output(command)
     command = _command(commands, "report", report, "say how safe and how useful a release is", REPORT_EXAMPLE)
     command.add_argument("original", metavar="ORIGINAL", help="table before: .csv, .csv.gz or .parquet")
