@@ -18,7 +18,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from skdp._files import ENDINGS, TableWriter, locked
+from skdp._files import ENDINGS, TableWriter, check_can_lock, locked
 
 MANIFEST = "_manifest.json"  # readers of Parquet folders pass over names with an underscore
 LEARNED = "_learned"
@@ -230,7 +230,10 @@ def making(path: str | Path, made_with: Mapping[str, Any], *, resume: bool = Fal
         If something is in the way, another run is writing the folder, or it cannot be written.
     ValueError
         If there is an unfinished folder and no `resume`; or it was made with something else, which is named.
+    NotImplementedError
+        On a system without POSIX locks.
     """
+    check_can_lock()
     target = _target(path)
     folder = target.parent / f".{target.name}.unfinished"
     if resume and (target / MANIFEST).is_file():

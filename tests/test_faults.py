@@ -402,3 +402,14 @@ def test_a_folder_that_may_not_be_written(folder, capsys):
     (folder / "locked").mkdir(mode=0o500)
     for output in OUTPUTS:
         assert "Permission denied" in fails(capsys, folder, "synthesize", f"locked/{output}")
+
+
+# No locks
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_system_without_locks_as_on_linux_is_told_of_in_one_line(folder, capsys, monkeypatch, command, output):
+    monkeypatch.setitem(sys.modules, "fcntl", None)  # as on Windows
+    assert "skdp: Files are written only where they can be locked" in fails(capsys, folder, command, output)
+    assert not list(folder.glob("*out*"))
