@@ -99,11 +99,11 @@ def _keep_seed(options: argparse.Namespace, folder: PartFolder, pipeline: Any) -
     kept = folder.manifest.get("seed")
     if kept is None:
         kept = secrets.randbits(128) if options.seed is None else options.seed
-        folder.keep("seed", kept)
         folder.keep("seeded", options.seed is not None)
+        folder.keep("seed", kept)  # last: with it, both are there
     elif options.seed not in (None, kept):
         raise ValueError(f"{options.output!r} was begun with another --seed; give the same to go on, or none.")
-    _seed(pipeline, kept, folder.manifest["seeded"])
+    _seed(pipeline, kept, bool(folder.manifest.get("seeded")))
 
 
 def _seed(pipeline: Any, seed: int, everywhere: bool) -> None:
@@ -134,10 +134,10 @@ def _made_in_chunks(
         if reason:
             return _at_once(reason)
     draws = any(isinstance(step, _chunkwise.DRAWING) for _, step in rest.steps)  # which no step does of no rows
-    return made if _learned(options, rest, made if passes or draws else [made.none], made.total, before) else None
+    return made if _learns(options, rest, made if passes or draws else [made.none], made.total, before) else None
 
 
-def _learned(options: argparse.Namespace, pipeline: Pipeline, chunks: Any, total: int, before: bytes | None) -> bool:
+def _learns(options: argparse.Namespace, pipeline: Pipeline, chunks: Any, total: int, before: bytes | None) -> bool:
     """Fit the steps to a table in chunks; False where it has to be seen at once, which is said."""
 
     def told(rows: int) -> None:
@@ -318,7 +318,9 @@ def _learned_from(
 ) -> CsvChunks | ParquetChunks | None:
     """Fit the steps to the table in chunks, and return these; None where it has to be seen at once, which is said."""
     chunks = _chunks_to_release(options, recipe)
-    return chunks if chunks is not None and _learned(options, recipe.pipeline, chunks, chunks.total, before) else None
+    if chunks is None or not _learns(options, recipe.pipeline, chunks, chunks.total, before):
+        return None
+    return chunks
 
 
 def _note(text: str) -> None:

@@ -5,7 +5,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 _interruptions: list[int] = []
@@ -45,10 +45,9 @@ def open_closed_streams() -> None:
 def silence() -> None:
     """Let standard output go nowhere from now on: what is still to be written would fail again as Python ends."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
+    with suppress(OSError, ValueError):  # where it has no number
         os.dup2(nowhere, sys.stdout.fileno())
-    finally:
-        os.close(nowhere)
+    os.close(nowhere)
 
 
 def say(*lines: str) -> None:
