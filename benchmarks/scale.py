@@ -1,10 +1,11 @@
 """Tables larger than memory: ``python -m benchmarks.scale``.
 
 Prints, each for a process of its own: the time and the memory of `skdp synthesize` for 10,000,000 travellers to a
-Parquet folder on two threads, how the cost per record grows from 100,000 to 10,000,000 records, and the time and the
-memory of `skdp release` for 10,000,000 records of 12 columns (outliers left out, bins learned, noise drawn); and what
-Dask adds (`benchmarks.distributed`), with the time that 10^9 records would take on 16 workers. Time is that of the
-whole process, imports and all. Returns 1 if a bar is missed. Other work on the machine slows it: the load is printed.
+Parquet folder on two threads, how the cost per record grows from 100,000 to 10,000,000 records, how little the memory
+does where steps behind the synthesizer learn, and the time and the memory of `skdp release` for 10,000,000 records of
+12 columns (outliers left out, bins learned, noise drawn); and what Dask adds (`benchmarks.distributed`), with the time
+that 10^9 records would take on 16 workers. Time is that of the whole process, imports and all. Returns 1 if a bar is
+missed. Other work on the machine slows it: the load is printed.
 """
 
 import argparse
@@ -38,6 +39,23 @@ columns = ["c0", "c3", "c5", "c6"]
 [[steps]]
 use = "LaplaceNoise"
 bounds = { c1 = [0, 500], c2 = [0, 500], c4 = [0, 500], c9 = [0, 100] }
+"""
+MADE = """
+[[steps]]
+use = "FakerSynthesizer"
+count = "Records"
+[steps.schema]
+name = { fake = "name", locale = "es_MX" }
+age = { integers = [0, 90] }
+debt = { choice = [1, 2, 3, 5, 8, 900], weights = [20, 20, 20, 20, 19, 1] }
+
+[[steps]]
+use = "OutlierDropper"
+columns = ["debt"]
+
+[[steps]]
+use = "QuantileBinner"
+columns = ["age"]
 """
 JOB = """
 import resource, sys
@@ -116,6 +134,22 @@ def report_scaling(folder: Path, rounds: int) -> list[bool]:
     return [verdict(f"cost per record constant within {spread:.0%} (bar 15 %)", spread <= 0.15)]
 
 
+def report_learning(folder: Path) -> list[bool]:
+    """Print the memory of a recipe whose steps learn from the records, which are made again for each."""
+    (folder / "made.toml").write_text(MADE)
+    print(f"\nskdp synthesize with steps that learn {_load()}")
+    peaks = []
+    for records in (2_000_000, 8_000_000):
+        (folder / "request.csv").write_text(f"Records\n{records}\n")
+        output = folder / f"made-{records}"
+        words = ["--recipe", folder / "made.toml", "--output", output, "--jobs", 2]
+        seconds, peak = run("synthesize", folder / "request.csv", *words)
+        print(f"  {records:>10,} records {seconds:6.2f} s {peak:5.0f} MB")
+        peaks.append(peak)
+    growth = peaks[1] / peaks[0] - 1
+    return [verdict(f"four times the records take {growth:.0%} more memory (bar 15 %)", growth <= 0.15)]
+
+
 def report_release(folder: Path) -> list[bool]:
     (folder / "recipe.toml").write_text(RECIPE)
     write_table(folder / "table.parquet", RECORDS)
@@ -146,7 +180,7 @@ def _load() -> str:
 def main(arguments: list[str] | None = None) -> int:
     """Measure, print, and return 1 if a bar is missed."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parts = ["synthesize", "scaling", "release", "dask"]
+    parts = ["synthesize", "scaling", "learning", "release", "dask"]
     parser.add_argument("--skip", nargs="*", default=[], choices=parts, help="parts to leave out")
     parser.add_argument("--rounds", type=int, default=3, help="of each size as the request grows (default 3)")
     options = parser.parse_args(arguments)
@@ -157,6 +191,8 @@ def main(arguments: list[str] | None = None) -> int:
             passed += report_synthesize(folder)
         if "scaling" not in options.skip:
             passed += report_scaling(folder, options.rounds)
+        if "learning" not in options.skip:
+            passed += report_learning(folder)
         if "release" not in options.skip:
             passed += report_release(folder)
         if "dask" not in options.skip:

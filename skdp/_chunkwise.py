@@ -219,6 +219,7 @@ class _Loader(pickle.Unpickler):
         ("numpy", "dtype"), ("numpy._core.multiarray", "_reconstruct"), ("numpy._core.multiarray", "scalar"),
         ("numpy.core.multiarray", "_reconstruct"), ("numpy.core.multiarray", "scalar"), ("builtins", "bytearray"),
         ("pyarrow.lib", "_restore_array"), ("pyarrow.lib", "py_buffer"), ("pyarrow.lib", "type_for_alias"),
+        ("pyarrow.lib", "timestamp"), ("pyarrow.lib", "decimal128"), ("pyarrow.lib", "decimal256"),
     }  # fmt: skip
 
     _kept_in = ("skdp._generalisation", "skdp._mondrian", "skdp._scales", "skdp._sampling")
@@ -239,12 +240,33 @@ def _loaded(data: bytes) -> dict[str, dict]:
         raise ValueError("What the steps had learned cannot be read again; start anew in another output.") from error
 
 
+class _RunLedger:
+    """A ledger in which what is charged for a step bears the name of the run."""
+
+    def __init__(self, ledger: Any, run: str, name: str):
+        self.ledger, self.run, self.name = ledger, run, name
+
+    def charge(self, guarantee: Any, *, estimator: str, rows: int, purpose: str) -> None:
+        self.ledger.charge(guarantee, estimator=estimator, rows=rows, purpose=f"{purpose} {self.run}, {self.name}")
+
+
+def charge_by_run(pipeline: Pipeline, ledger: Any, run: str) -> None:
+    """Have the steps that learn at a price charge a ledger, if there is one, in the name of the run."""
+    for name, step in pipeline.steps if ledger is not None else ():
+        if _learns_at_a_price(step):
+            step.set_params(ledger=_RunLedger(ledger, run, name))
+
+
+def _learns_at_a_price(step: Any) -> bool:
+    return hasattr(step, "partial_fit") and "ledger" in step.get_params(deep=False)
+
+
 def charge_once(pipeline: Pipeline, ledger: Any, rows: int, run: str) -> None:
-    """Charge the noise of a whole table, before any is drawn.
+    """Charge the noise of a whole table, before any is drawn, and what was learned, if another ledger paid for it.
 
     Each record is in one chunk, so its loss is that of one release, however many chunks there are (parallel
     composition: McSherry, *Privacy integrated queries*, SIGMOD 2009). What stands in the ledger for this run is not
-    charged again: who goes on with a run draws noise only for what it did not commit.
+    charged again: who goes on with a run draws noise only for what it did not commit, and learns nothing again.
 
     Parameters
     ----------
@@ -261,8 +283,9 @@ def charge_once(pipeline: Pipeline, ledger: Any, rows: int, run: str) -> None:
         return
     charged = set(ledger.entries()["purpose"])
     for name, step in pipeline.steps:
-        purpose = f"release {run}, {name}"
-        if isinstance(step, NOISE) and purpose not in charged:
+        purpose = f"{'release' if isinstance(step, NOISE) else 'fit'} {run}, {name}"
+        owed = isinstance(step, NOISE) or _learns_at_a_price(step) and step.privacy_guarantee_.epsilon > 0
+        if owed and purpose not in charged:
             ledger.charge(step.privacy_guarantee_, estimator=type(step).__name__, rows=rows, purpose=purpose)
 
 

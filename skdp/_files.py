@@ -196,11 +196,17 @@ def replacing(path: str | Path) -> Iterator[io.BufferedWriter]:
     ------
     OSError
         If it cannot be written, or another run is writing it.
+    NotImplementedError
+        On a system without POSIX locks.
     """
+    check_can_lock()
     target = Path(os.path.realpath(path))
     if target.exists() and not stat.S_ISREG(target.stat().st_mode):
-        with open(target, "wb") as file:
-            yield file
+        try:
+            with open(target, "wb") as file:
+                yield file
+        except BrokenPipeError as error:
+            raise OSError(error.errno, error.strerror, str(path)) from error
         return
     temporary = target.parent / f".{target.name}.skdp.part"
     try:
@@ -225,6 +231,17 @@ def _rename(temporary: Path, target: Path, path: str | Path) -> None:
         os.replace(temporary, target)
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def check_can_lock() -> None:
+    """Raise where files cannot be locked: two runs could write the same output."""
+    try:
+        import fcntl  # noqa: F401
+    except ImportError:
+        raise NotImplementedError(
+            "Files are written only where they can be locked as on Linux and macOS; on Windows, use the Windows "
+            "Subsystem for Linux, or the steps in Python, which write no files."
+        ) from None
 
 
 def locked(name: Path, flags: int, path: str | Path) -> int:

@@ -18,7 +18,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from skdp._files import ENDINGS, TableWriter, locked
+from skdp._files import ENDINGS, TableWriter, check_can_lock, locked
 
 MANIFEST = "_manifest.json"  # readers of Parquet folders pass over names with an underscore
 LEARNED = "_learned"
@@ -50,7 +50,8 @@ class PartFolder:
     ----------
     manifest : dict
         What is kept of the run: ``format``, ``run`` (its name), ``made_with``, ``parts``, ``complete``, until then the
-        digest of what was ``learned``, and what `keep` was given. No value of the table, and no seed of noise.
+        digest of what was ``learned``, and what `keep` was given. No value of the table, and no seed of noise over data
+        of people.
     parts : list of dict
         The parts that are written, in order: ``file``, ``rows``, ``bytes``, ``sha256``, and what `write` was told.
     schema : pyarrow.Schema or None
@@ -146,9 +147,14 @@ class PartFolder:
             raise self._changed(LEARNED)
         return data
 
+    def outlasts(self, error: BaseException) -> bool:
+        """Whether there is something to go on with after an error; what was learned only if the recipe may be right."""
+        learned = "learned" in self.manifest and isinstance(error, KeyboardInterrupt | OSError | MemoryError)
+        return not self.at_once and (bool(self.parts) or learned)
+
     def finish(self) -> None:
         """Enter that the folder is complete, forget the seed and what was learned, and give the folder its name."""
-        self.manifest |= {"complete": True, "rows": self.rows, "seed": None, "learned": None}
+        self.manifest |= {"complete": True, "rows": self.rows, "seed": None, "seeded": None, "learned": None}
         self.save()
         (self.folder / LEARNED).unlink(missing_ok=True)
         target = _target(self.path)
@@ -224,7 +230,10 @@ def making(path: str | Path, made_with: Mapping[str, Any], *, resume: bool = Fal
         If something is in the way, another run is writing the folder, or it cannot be written.
     ValueError
         If there is an unfinished folder and no `resume`; or it was made with something else, which is named.
+    NotImplementedError
+        On a system without POSIX locks.
     """
+    check_can_lock()
     target = _target(path)
     folder = target.parent / f".{target.name}.unfinished"
     if resume and (target / MANIFEST).is_file():
@@ -242,8 +251,8 @@ def making(path: str | Path, made_with: Mapping[str, Any], *, resume: bool = Fal
             one.finish()
         try:
             yield one
-        except BaseException:
-            if one.at_once or not one.parts:
+        except BaseException as error:
+            if not one.outlasts(error):
                 (folder / MANIFEST).unlink(missing_ok=True)
             raise
     finally:

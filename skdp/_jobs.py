@@ -17,12 +17,13 @@ import pyarrow as pa
 from skdp import _chunkwise, _files, _frames, recipes
 from skdp._chunks import CsvChunks, ParquetChunks, table_chunks
 from skdp._folders import PartFolder, digest, is_folder, making
-from skdp._recipe_files import Recipe, naming, works_in_chunks
+from skdp._recipe_files import Recipe, naming
 from skdp._released import Account, account
 from skdp._report_files import check_place, of_files, of_release, report_kind
-from skdp._streaming import CHUNK_ROWS, cut, default_jobs, progress, synthesized, write_parts
+from skdp._streaming import CHUNK_ROWS, Records, cut, default_jobs, progress, synthesized, write_parts
 from skdp._terminal import notes_in_lines, say, stop_if_interrupted
 from skdp.ledger import PrivacyLedger, set_ledger
+from skdp.pipeline import Pipeline
 from skdp.synthesis import FakerSynthesizer
 
 
@@ -30,36 +31,33 @@ def synthesize(options: argparse.Namespace) -> int:
     """Make a table of fictitious people from a request."""
     start = time.perf_counter()
     _check_output(options, options.request)
-    pipeline, in_chunks = _synthesis(options.recipe, options.seed)
+    pipeline = _synthesis(options.recipe, options.seed)
     request = _files.read_table(options.request)
-    with naming(pipeline):
-        if options.to_folder:
-            records = _synthesize_folder(options, pipeline, request, in_chunks)
-        else:
-            records = _synthesize_file(options, pipeline, request, in_chunks)
+    run = _synthesize_folder if options.to_folder else _synthesize_file
+    with notes_in_lines(), naming(pipeline):
+        records = run(options, pipeline, request)
     if records is not None:
         print(f"{records:,} records in {time.perf_counter() - start:.1f} s: {options.output}")
     return 0
 
 
-def _synthesize_file(options: argparse.Namespace, pipeline: Any, request: pd.DataFrame, in_chunks: bool) -> int:
+def _synthesize_file(options: argparse.Namespace, pipeline: Any, request: pd.DataFrame) -> int:
     """Make, clean and write the table piece by piece, all three at once. Return its length."""
     with _written(options) as writer:
-        if not in_chunks:
+        _seed(pipeline, secrets.randbits(128) if options.seed is None else options.seed, options.seed is not None)
+        made = _made_in_chunks(options, pipeline, request, None)
+        if made is None:
             return writer.write(pipeline.fit_transform(request))
-        total, pieces = synthesized(pipeline, request, options.jobs)
-        done = 0
-        with progress(total) as update:
-            for piece, _ in cut(pieces, options.chunk_rows):
-                done += writer.write(piece)
-                update(len(piece))
+        written = 0
+        with progress(made.total) as update:
+            for piece, size, _ in synthesized(made, _behind(pipeline), options.chunk_rows):
+                written += writer.write(piece)
+                update(size)
                 stop_if_interrupted()
-    return done
+    return written
 
 
-def _synthesize_folder(
-    options: argparse.Namespace, pipeline: Any, request: pd.DataFrame, in_chunks: bool
-) -> int | None:
+def _synthesize_folder(options: argparse.Namespace, pipeline: Any, request: pd.DataFrame) -> int | None:
     """Make the table as a folder, or what is missing of it. Return its length, None if nothing was missing."""
     named = options.recipe.lower().endswith(".toml")
     made_with = {
@@ -71,40 +69,117 @@ def _synthesize_folder(
         if folder.complete:
             say(f"{options.output} is complete already: {folder.rows:,} records")
             return None
-        folder.at_once = not in_chunks
-        if in_chunks:
-            # no privacy rests on this seed, and the rest of the table is found by it
-            pipeline[0].set_params(random_state=_kept_seed(options, folder))
-            total, pieces = synthesized(pipeline, request, options.jobs, folder.rows)
-        else:
-            table = _arrow(pipeline.fit_transform(request))
-            total, pieces = len(table), iter([table])
-        _write_folder(options, folder, pieces, total)
-        folder.finish()
+        _keep_seed(options, folder, pipeline)
+        with _telling_what_is_kept(folder):
+            _synthesize_parts(options, folder, pipeline, request)
         return folder.rows
 
 
-def _kept_seed(options: argparse.Namespace, folder: PartFolder) -> int:
-    """Return the seed that the folder was begun with, or for a new one that of the options or a random one."""
-    seed = folder.manifest.get("seed")
-    if seed is None:
-        seed = secrets.randbits(128) if options.seed is None else options.seed
-        folder.keep("seed", seed)
-    elif options.seed not in (None, seed):
+def _synthesize_parts(options: argparse.Namespace, folder: PartFolder, pipeline: Any, request: pd.DataFrame) -> None:
+    """Make the parts that are missing, and finish the folder."""
+    before = folder.learned()
+    made = _made_in_chunks(options, pipeline, request, before)
+    folder.at_once = made is None
+    if made is None:
+        _write_at_once(options, folder, pipeline.fit_transform(request))
+    else:
+        rest = _behind(pipeline)
+        if before is None:
+            _keep_learned(folder, rest)
+        done = min(len(folder.parts) * options.chunk_rows, made.total)
+        _write_folder(folder, synthesized(made, rest, options.chunk_rows, done), made.total, done)
+    folder.finish()
+
+
+def _keep_seed(options: argparse.Namespace, folder: PartFolder, pipeline: Any) -> None:
+    """Seed the steps as the folder was begun, a new one as the options say, or with a random number.
+
+    No privacy rests on this seed: it is of fictitious records, and the rest of the table is found by it.
+    """
+    kept = folder.manifest.get("seed")
+    if kept is None:
+        kept = secrets.randbits(128) if options.seed is None else options.seed
+        folder.keep("seeded", options.seed is not None)
+        folder.keep("seed", kept)  # last: with it, both are there
+    elif options.seed not in (None, kept):
         raise ValueError(f"{options.output!r} was begun with another --seed; give the same to go on, or none.")
-    return seed
+    _seed(pipeline, kept, bool(folder.manifest.get("seeded")))
 
 
-def _write_folder(options: argparse.Namespace, folder: PartFolder, pieces: Iterator[pa.Table], total: int) -> None:
-    """Write the pieces that are missing as parts; say, when that fails, what is kept."""
+def _seed(pipeline: Any, seed: int, everywhere: bool) -> None:
+    """Seed the synthesizer, which makes its records again each time they are gone through; or all steps that draw."""
+    for _, step in pipeline.steps if everywhere else pipeline.steps[:1]:
+        if "random_state" in step.get_params(deep=False):
+            step.set_params(random_state=seed)
+
+
+def _behind(pipeline: Any) -> Pipeline:
+    """Return the steps behind the synthesizer."""
+    return Pipeline(pipeline.steps[1:])
+
+
+def _made_in_chunks(
+    options: argparse.Namespace, pipeline: Any, request: pd.DataFrame, before: bytes | None
+) -> Records | None:
+    """Fit the steps to the records in chunks, and return these; None where they have to be seen at once.
+
+    That is said where there are more than a chunk of them.
+    """
+    made, rest = Records(pipeline[0], request, options.jobs), _behind(pipeline)
+    passes = _chunkwise.count_passes(rest)
+    if options.recipe.lower().endswith(".toml"):  # what the steps of the others learn holds of any records
+        reason = _chunkwise.obstacle(rest, made.none, made.total)
+        if made.total <= options.chunk_rows and (passes or reason):
+            return None
+        if reason:
+            return _at_once(reason)
+    draws = any(isinstance(step, _chunkwise.DRAWING) for _, step in rest.steps)  # which no step does of no rows
+    return made if _learns(options, rest, made if passes or draws else [made.none], made.total, before) else None
+
+
+def _learns(options: argparse.Namespace, pipeline: Pipeline, chunks: Any, total: int, before: bytes | None) -> bool:
+    """Fit the steps to a table in chunks; False where it has to be seen at once, which is said."""
 
     def told(rows: int) -> None:
         update(rows)
         stop_if_interrupted()
 
-    with _telling_what_is_kept(folder), progress(total, folder.rows) as update:
-        if not folder.parts or folder.rows < total:
-            write_parts(folder, pieces, options.chunk_rows, told)
+    passes = 0 if before is not None else _chunkwise.count_passes(pipeline)
+    try:
+        with progress(total * passes) as update:
+            _chunkwise.learn(pipeline, chunks, options.jobs, told, before)
+    except _chunkwise.NotInChunks as error:
+        _at_once(str(error))
+        return False
+    return True
+
+
+def _keep_learned(folder: PartFolder, pipeline: Pipeline) -> None:
+    """Keep what steps have learned, if any has, or else enter all parts into the manifest together."""
+    if not _chunkwise.count_passes(pipeline):
+        return
+    learned = _chunkwise.dumped(pipeline)
+    folder.at_once = learned is None
+    folder.keep_learned(learned)
+
+
+def _write_at_once(options: argparse.Namespace, folder: PartFolder, table: Any) -> None:
+    """Write a table that is whole as parts; nothing of it is there yet."""
+    if folder.parts:
+        raise ValueError(f"{options.output!r} was begun in chunks, which cannot be gone on with here; start anew.")
+    _write_folder(folder, cut(_arrow(table), options.chunk_rows), len(table))
+
+
+def _write_folder(folder: PartFolder, pieces: Iterator[tuple[pa.Table, int, bool]], total: int, done: int = 0) -> None:
+    """Write the pieces that are missing as parts."""
+
+    def told(rows: int) -> None:
+        update(rows)
+        stop_if_interrupted()
+
+    with progress(total, done) as update:
+        if not folder.parts or done < total:
+            write_parts(folder, pieces, told)
         stop_if_interrupted()
 
 
@@ -113,8 +188,9 @@ def _telling_what_is_kept(folder: PartFolder) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        if folder.parts and not folder.at_once:
-            error.add_note(f"{folder.rows:,} records are kept; go on with --resume")
+        if folder.outlasts(error):
+            kept = f"{folder.rows:,} records are" if folder.parts else "what was learned is"
+            error.add_note(f"{kept} kept; go on with --resume")
         raise
 
 
@@ -140,7 +216,8 @@ def release(options: argparse.Namespace) -> int:
         _check_report_of_release(options)
     recipe = recipes.read(options.recipe, options.seed)
     if options.ledger:
-        options.ledger = PrivacyLedger(options.ledger)
+        set_ledger(recipe.pipeline, None)  # raises where no step would ever charge it: then none is made
+        options.ledger = _ledger(options.ledger)
         set_ledger(recipe.pipeline, options.ledger)
     run = _release_folder if options.to_folder else _release_file
     with notes_in_lines(), naming(recipe.pipeline):
@@ -151,9 +228,21 @@ def release(options: argparse.Namespace) -> int:
     return 0
 
 
+def _ledger(path: str) -> PrivacyLedger:
+    """Return the ledger of a file; say so where that is new, since it may be a name that was mistyped."""
+    is_new = not os.path.lexists(path)
+    ledger = PrivacyLedger(path)
+    if is_new:
+        cap = "no cap" if ledger.epsilon is None else f"the cap {float(ledger.epsilon):g}"
+        _note(f"the ledger {path!r} is new: it has {cap} and counts nothing that was released before")
+    return ledger
+
+
 def _release_file(options: argparse.Namespace, recipe: Recipe) -> list[str]:
     """Release a table as a file; return the lines that say what was done."""
     with _written(options) as writer:
+        run = secrets.token_hex(16)
+        _chunkwise.charge_by_run(recipe.pipeline, options.ledger, run)
         chunks = None if options.report else _learned_from(options, recipe, None)
         if chunks is None:
             released, lines, text = _released_at_once(options, recipe)
@@ -161,7 +250,7 @@ def _release_file(options: argparse.Namespace, recipe: Recipe) -> list[str]:
             if text is not None:
                 _write_report(options.report, text)
             return lines
-        _chunkwise.charge_once(recipe.pipeline, options.ledger, chunks.total, secrets.token_hex(16))
+        _chunkwise.charge_once(recipe.pipeline, options.ledger, chunks.total, run)
         told = Account(recipe)
         with progress(chunks.total) as update:
             for table, look in _chunkwise.released(told, chunks, options.jobs):
@@ -184,31 +273,36 @@ def _release_folder(options: argparse.Namespace, recipe: Recipe) -> list[str] | 
         if folder.complete:
             say(f"{options.output} is complete already: {folder.rows:,} records")
             return None
-        before = folder.learned()
-        chunks = _learned_from(options, recipe, before)
-        folder.at_once = chunks is None
-        if chunks is None:
-            released, lines, _ = _released_at_once(options, recipe)
-            _write_folder(options, folder, iter([_arrow(released)]), len(released))
-        else:
-            if before is None:
-                learned = _chunkwise.dumped(recipe.pipeline)
-                folder.at_once = learned is None
-                folder.keep_learned(learned)
-            _chunkwise.charge_once(recipe.pipeline, options.ledger, chunks.total, folder.manifest["run"])
-            told = Account(recipe)
-            _release_parts(options, folder, told, chunks)
-            lines = list(told.lines())
-        folder.finish()
+        with _telling_what_is_kept(folder):
+            return _release_into(folder, options, recipe)
+
+
+def _release_into(folder: PartFolder, options: argparse.Namespace, recipe: Recipe) -> list[str]:
+    """Release what is missing, and finish the folder; return the lines that say what was done."""
+    before, run = folder.learned(), folder.manifest["run"]
+    _chunkwise.charge_by_run(recipe.pipeline, options.ledger, run)
+    chunks = _learned_from(options, recipe, before)
+    folder.at_once = chunks is None
+    if chunks is None:
+        released, lines, _ = _released_at_once(options, recipe)
+        _write_at_once(options, folder, released)
+    else:
+        if before is None:
+            _keep_learned(folder, recipe.pipeline)
+        _chunkwise.charge_once(recipe.pipeline, options.ledger, chunks.total, run)
+        told = Account(recipe)
+        _release_parts(options, folder, told, chunks)
+        lines = list(told.lines())
+    folder.finish()
     return lines
 
 
 def _release_parts(
     options: argparse.Namespace, folder: PartFolder, told: Account, chunks: CsvChunks | ParquetChunks
 ) -> None:
-    """Release each chunk that is no part yet, and say, when that fails, what is kept."""
+    """Release each chunk that is no part yet."""
     done = [(folder.folder / part["file"], part["changed"]) for part in folder.parts]
-    with _telling_what_is_kept(folder), progress(chunks.total) as update:
+    with progress(chunks.total) as update:
         for table, look in _chunkwise.released(told, chunks, options.jobs, done):
             told.add(look)
             if table is not None:
@@ -224,24 +318,17 @@ def _learned_from(
 ) -> CsvChunks | ParquetChunks | None:
     """Fit the steps to the table in chunks, and return these; None where it has to be seen at once, which is said."""
     chunks = _chunks_to_release(options, recipe)
-    if chunks is None:
+    if chunks is None or not _learns(options, recipe.pipeline, chunks, chunks.total, before):
         return None
-
-    def told(rows: int) -> None:
-        update(rows)
-        stop_if_interrupted()
-
-    passes = 0 if before is not None else _chunkwise.count_passes(recipe.pipeline)
-    try:
-        with progress(chunks.total * passes) as update:
-            _chunkwise.learn(recipe.pipeline, chunks, options.jobs, told, before)
-    except _chunkwise.NotInChunks as error:
-        return _at_once(str(error))
     return chunks
 
 
+def _note(text: str) -> None:
+    print(f"skdp: note: {text}", file=sys.stderr)
+
+
 def _at_once(reason: str) -> None:
-    print(f"skdp: note: {reason}, so all of it is in memory at once", file=sys.stderr)
+    _note(f"{reason}, so all of it is in memory at once")
 
 
 def _chunks_to_release(options: argparse.Namespace, recipe: Recipe) -> CsvChunks | ParquetChunks | None:
@@ -294,14 +381,14 @@ def report(options: argparse.Namespace) -> int:
     return 0
 
 
-def _synthesis(name: str, seed: int | None) -> tuple[Any, bool]:
-    """Return the pipeline of a recipe that makes records, and whether it may work chunk by chunk."""
+def _synthesis(name: str, seed: int | None) -> Any:
+    """Return the pipeline of a recipe that makes records."""
     if not name.lower().endswith(".toml"):
-        return recipes.recipe(name)(random_state=seed), True
+        return recipes.recipe(name)(random_state=seed)
     pipeline = recipes.load(name, seed)
     if not isinstance(pipeline[0], FakerSynthesizer):
         raise ValueError(f"{name}, steps[1] must use FakerSynthesizer to make records; to mask a table: skdp release.")
-    return pipeline, works_in_chunks(pipeline)
+    return pipeline
 
 
 @contextmanager

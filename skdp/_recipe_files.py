@@ -136,19 +136,6 @@ def read(path: str | Path, random_state: int | None = None) -> Recipe:
     return Recipe(pipeline, roles["quasi_identifiers"], roles["sensitive"], title, place.file)
 
 
-def works_in_chunks(pipeline: Pipeline) -> bool:
-    """Whether the steps behind a FakerSynthesizer do to each chunk what they do to the table: none learns or draws."""
-    synthesizer = pipeline[0]
-    made = synthesizer.schema if synthesizer.count is not None else None
-    return all(_serves_chunks(step, made) for _, step in pipeline.steps[1:])
-
-
-def _serves_chunks(step: BaseEstimator, made: Mapping | None) -> bool:
-    if isinstance(step, PIICleaner):  # it learns what M stands for in a gender column, and may drop rows by addresses
-        return not (step.drop and step.addresses) and made is not None and step.gender not in made
-    return isinstance(step, IntervalBinner)
-
-
 class RecipePipeline(Pipeline):
     """A pipeline from a recipe file: its errors name the file and the step."""
 

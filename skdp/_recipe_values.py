@@ -18,6 +18,14 @@ from skdp.specifications import Choice, Copy, Dates, Fake, FromColumn, Integers,
 
 MAX_DEPTH = 12
 MAX_MESSAGE = 500  # characters; a parameter may be a list of thousands of values
+MAX_PIECES = 1_000  # words, sentences, rows, … of one record: a block of 65,536 records has to fit into memory
+MAX_CHARACTERS = 10_000
+PIECES = {
+    "count", "deep", "depth", "digits", "indent", "left_digits", "levels", "nb", "nb_elements", "nb_sentences",
+    "nb_texts", "nb_words", "num_rows", "right_digits",
+}  # fmt: skip
+CHARACTERS = {"length", "max_chars", "max_nb_chars", "min_chars"}
+BYTES = ("binary", "image", "tar", "zip")
 REJECTIONS = {"undeliverable": is_undeliverable}
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]{1,60}")
 
@@ -110,16 +118,32 @@ def _fake(table: Mapping, place: Place) -> Fake:
     method, arguments = table["fake"], table.get("arguments", {})
     if not isinstance(method, str) or not re.fullmatch(r"[a-z][a-z0-9_]*", method):
         raise place.at("fake").error('must be the name of a Faker method, such as "name".')
+    if method in BYTES:
+        raise place.at("fake").error(f"{method!r} makes bytes, which no table in a file holds.")
     if not isinstance(arguments, Mapping) or {"self", "method", "locale", "providers", "unique", "reject"} & set(
         arguments
     ):
         raise place.at("arguments").error("must be a table of arguments of the Faker method.")
+    _check_sizes(arguments, place.at("arguments"))
     options: dict[str, Any] = {"locale": _locale(table.get("locale", "en_US"), place.at("locale"))}
     if "reject" in table:
         options["reject"] = _one_of(REJECTIONS, table["reject"], place.at("reject"))
     if not isinstance(table.get("unique", False), bool):
         raise place.at("unique").error("must be true or false.")
     return Fake(method, **options, unique=table.get("unique", False), **arguments)
+
+
+def _check_sizes(arguments: Mapping, place: Place) -> None:
+    """Raise where arguments of a Faker method ask for more in one record than memory holds of all."""
+    for name, value in arguments.items():
+        if isinstance(value, str) and len(value) > MAX_CHARACTERS:
+            raise place.at(name).error(f"must have at most {MAX_CHARACTERS:,} characters. It has {len(value):,}.")
+    sizes = {name: max(value, 1) for name, value in arguments.items() if isinstance(value, int | float)}
+    pieces = math.prod(size for name, size in sizes.items() if name in PIECES)
+    characters = pieces * max([size for name, size in sizes.items() if name in CHARACTERS], default=1)
+    if pieces > MAX_PIECES or characters > MAX_CHARACTERS:
+        most = f"{MAX_PIECES:,} pieces, such as words, or {MAX_CHARACTERS:,} characters are the most"
+        raise place.error(f"ask for {max(pieces, characters):,} in each record; {most}.")
 
 
 def _locale(given: Any, place: Place) -> str | FromColumn:

@@ -192,8 +192,24 @@ def _without_nan(values: pa.Array) -> pa.Array:
     return pc.if_else(pc.is_nan(values), None, values) if pa.types.is_floating(values.type) else values
 
 
-def _is_alike(held: Any, out: Any) -> bool:
-    return held.type == out.type and held.equals(out)
+def _is_alike(held: pa.Array, out: pa.Array) -> bool:
+    """Whether two columns show the same cells to whoever reads them in a file, where no type is seen."""
+    if held.type == out.type:
+        return held.equals(out)
+    return _as_read(held).equals(_as_read(out))
+
+
+def _as_read(values: pa.Array) -> pa.Array:
+    values = _arrays.decoded(values)
+    if pa.types.is_date(values.type) or pa.types.is_timestamp(values.type) and values.type.tz is None:
+        return values.cast(pa.timestamp("us"), safe=False)
+    if pa.types.is_floating(values.type):
+        values = _without_nan(values.cast(pa.float64()))
+        try:
+            values = values.cast(pa.int64())  # whole numbers are written without a point
+        except pa.ArrowInvalid:
+            pass
+    return values.cast(pa.large_string())
 
 
 def _listed(title: str, names: list[str]) -> Iterator[str]:

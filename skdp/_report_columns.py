@@ -175,6 +175,8 @@ def _spelled(frame: Any, name: str) -> pa.Array:
     if _frames.kind(frame, name) == "date":
         days = _frames.dates(frame, name)
         return pa.array(np.where(np.isnat(days), None, days.astype(str).astype(object)), pa.large_string())
+    if _frames.kind(frame, name) == "boolean":  # which dtypes spell in two ways
+        return _frames.arrow_column(frame, name).cast(pa.large_string())
     # what TableWriter puts before cells that a spreadsheet would run is taken off again
     return pc.replace_substring_regex(_frames.texts(frame, name), r"^'([=+\-@\t\r])", r"\1")
 

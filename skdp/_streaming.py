@@ -59,79 +59,109 @@ def progress(total: int | None, done: int = 0) -> Iterator[Callable[[int], None]
         yield bar.update
 
 
-def synthesized(pipeline: Any, request: Any, jobs: int, start: int = 0) -> tuple[int, Iterator[pa.Table]]:
-    """Return how many records a pipeline makes of a request, and what makes them, piece by piece.
+class Records:
+    """The records that a synthesizer makes of a request, in blocks.
+
+    They can be gone through again and again, and are the same each time for a synthesizer with a seed, whatever the
+    number of jobs.
 
     Parameters
     ----------
-    pipeline : Pipeline
-        Begins with a `FakerSynthesizer`; the steps behind it do to each piece what they do to the table.
+    synthesizer : FakerSynthesizer
+        Is fitted to the request.
     request : pandas.DataFrame
         What to make.
     jobs : int
         How many threads work.
-    start : int, default=0
-        The record to begin with.
 
-    Returns
-    -------
+    Attributes
+    ----------
     total : int
-        The number of records, those before `start` counted.
-    pieces : iterator of pyarrow.Table
-        The records from `start` on. The same, whatever the number of jobs, for a synthesizer with a seed.
+        How many records there are.
+    none : pandas.DataFrame
+        The table without any of them.
     """
-    pipeline.fit(request.iloc[:0])
-    synthesizer, rest = pipeline[0], pipeline[1:]
-    assert isinstance(synthesizer, FakerSynthesizer)
-    plan = synthesizer.fit(request).plan(request)
-    blocks = range(start // BLOCK_ROWS * BLOCK_ROWS, max(plan.total, 1), BLOCK_ROWS)
 
-    def made(low: int) -> Any:
-        return plan.rows(low, min(low + BLOCK_ROWS, plan.total))
+    def __init__(self, synthesizer: FakerSynthesizer, request: Any, jobs: int):
+        self.none = synthesizer.fit(request.iloc[:0]).transform(request.iloc[:0])
+        self.synthesizer = synthesizer.fit(request)
+        self.request = request
+        self.jobs = jobs
+        self.total = synthesizer.plan(request).total
 
-    def cleaned(table: Any) -> pa.Table:
-        return pa.table(_frames.arrow_table(rest.transform(table) if len(rest) else table))
+    def __iter__(self) -> Iterator[Any]:
+        return self.passed_to(lambda block: block)
 
-    if plan.in_order:
-        pieces = in_order(map(made, blocks), cleaned, jobs)
-    else:
-        pieces = in_order(blocks, lambda low: cleaned(made(low)), jobs)
-    return plan.total, _without_first(pieces, start % BLOCK_ROWS)
+    def passed_to(self, function: Callable[[Any], Any], start: int = 0) -> Iterator[Any]:
+        """Yield what a function makes of each block in turn, from the record `start` on."""
+        plan = self.synthesizer.plan(self.request)
+        lows = [start, *range(start // BLOCK_ROWS * BLOCK_ROWS + BLOCK_ROWS, self.total, BLOCK_ROWS)]
+        spans = zip(lows, [*lows[1:], self.total], strict=True)
+        if plan.in_order:
+            return in_order((plan.rows(*span) for span in spans), function, self.jobs)
+        return in_order(spans, lambda span: function(plan.rows(*span)), self.jobs)
 
 
-def cut(pieces: Iterable[pa.Table], rows: int) -> Iterator[tuple[pa.Table, bool]]:
-    """Yield pieces so cut that none stretches over two chunks of `rows`, and whether it is the last of its chunk.
+def synthesized(records: Records, rest: Any, rows: int, start: int = 0) -> Iterator[tuple[pa.Table, int, bool]]:
+    """Yield records as the steps behind the synthesizer release them, none of the pieces over two chunks.
+
+    Parameters
+    ----------
+    records : Records
+        What is made.
+    rest : Pipeline
+        The other steps, fitted; perhaps none.
+    rows : int
+        How many records are made for a chunk. Where a step drops some, fewer are released.
+    start : int, default=0
+        The record to begin with, from which on steps draw.
+
+    Yields
+    ------
+    piece : pyarrow.Table
+        What is released.
+    made : int
+        Of how many records.
+    last : bool
+        Whether it is the last piece of its chunk.
+    """
+
+    def released(block: Any) -> tuple[pa.Table, Any]:
+        table, keep = rest.release(block)
+        return pa.table(_frames.arrow_table(table)), keep
+
+    for table, keep in records.passed_to(released, start):
+        first, stop = start, start + len(keep)
+        for end in [*range(start // rows * rows + rows, stop, rows), stop]:
+            kept = int(keep[start - first : end - first].sum())
+            yield table[:kept], end - start, end % rows == 0
+            table, start = table[kept:], end
+
+
+def cut(table: pa.Table, rows: int) -> Iterator[tuple[pa.Table, int, bool]]:
+    """Yield the chunks of a table as `synthesized` does.
 
     Examples
     --------
-    >>> import pyarrow as pa
-    >>> tables = [pa.table({"n": [1, 2, 3]}), pa.table({"n": [4, 5]})]
-    >>> [(piece["n"].to_pylist(), last) for piece, last in cut(tables, 2)]
-    [([1, 2], True), ([3], False), ([4], True), ([5], False)]
+    >>> [(piece["n"].to_pylist(), made, last) for piece, made, last in cut(pa.table({"n": [1, 2, 3, 4, 5]}), 2)]
+    [([1, 2], 2, True), ([3, 4], 2, True), ([5], 1, True)]
     """
-    room = rows
-    for piece in pieces:
-        while len(piece) > room:
-            yield piece[:room], True
-            piece, room = piece[room:], rows
-        room -= len(piece)
-        yield piece, not room
-        room = room or rows
+    for low in range(0, max(len(table), 1), rows):
+        piece = table[low : low + rows]
+        yield piece, len(piece), True
 
 
-def write_parts(folder: PartFolder, pieces: Iterable[pa.Table], rows: int, update: Callable[[int], None]) -> None:
-    """Write pieces as parts of `rows` each, the last one of what is left; `update` is told of every piece."""
-    stream = cut(pieces, rows)
-    for piece, last in stream:
+def write_parts(
+    folder: PartFolder, pieces: Iterable[tuple[pa.Table, int, bool]], update: Callable[[int], None]
+) -> None:
+    """Write pieces as parts, each up to the last piece of a chunk; `update` is told what each was made of."""
+    stream = iter(pieces)
+    for piece, made, last in stream:
         with folder.write() as part:
-            update(part.write(piece))
+            part.write(piece)
+            update(made)
             while not last:
-                piece, last = next(stream, (None, True))
+                piece, made, last = next(stream, (None, 0, True))
                 if piece is not None:
-                    update(part.write(piece))
-
-
-def _without_first(pieces: Iterator[pa.Table], rows: int) -> Iterator[pa.Table]:
-    for piece in pieces:
-        yield piece[rows:]
-        rows = 0
+                    part.write(piece)
+                    update(made)

@@ -1,10 +1,11 @@
 """What a command says on the terminal, and how it is stopped from there."""
 
+import os
 import signal
 import sys
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 _interruptions: list[int] = []
@@ -32,6 +33,21 @@ def stop_if_interrupted() -> None:
     """Raise again what a library may have swallowed: a bare ``except``, or a finaliser, catches interruptions too."""
     if _interruptions:
         raise KeyboardInterrupt
+
+
+def open_closed_streams() -> None:
+    """Give a process that was started without standard output or error, as by ``>&-``, one that nobody reads."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))
+
+
+def silence() -> None:
+    """Let standard output go nowhere from now on: what is still to be written would fail again as Python ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    with suppress(OSError, ValueError):  # where it has no number
+        os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def say(*lines: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from skdp._jobs import release, report, synthesize
-from skdp._terminal import say, stopped_by_signals
+from skdp._terminal import open_closed_streams, say, silence, stopped_by_signals
 
 SYNTHESIZE_EXAMPLE = """\
 example:
@@ -16,12 +16,14 @@ example:
 
 The request is a CSV or Parquet table. For the recipe travel it has the columns Country, Year and Records; each of its
 rows becomes that many fictitious travellers; years from 1583 to 9998. A recipe ending in .toml is a file, whose first
-step is a FakerSynthesizer. Records are made and written in chunks where the steps behind it learn nothing from the
-table (ranges; cleaning that drops no row), else all at once. The output is written whole or not at all.
+step is a FakerSynthesizer. Records are made, released by the steps behind it and written in chunks. For each step that
+learns from the table they are made once more. A recipe for which that cannot be has all of them in memory, and says so.
+The output is written whole or not at all.
 
-An output whose name has no ending, or ends in a slash, is a folder of Parquet files, --chunk-rows records each, with a
-manifest of their checksums. A run that is interrupted keeps the files that are whole in a hidden folder beside it, and
---resume goes on from there: the table is the one that an uninterrupted run makes."""
+An output whose name has no ending, or ends in a slash, is a folder of Parquet files, each of --chunk-rows records that
+were made, less those that a step dropped, with a manifest of their checksums. A run that is interrupted keeps the files
+that are whole in a hidden folder beside it, and --resume goes on from there: the table is the one that an uninterrupted
+run makes."""
 
 RELEASE_EXAMPLE = """\
 example:
@@ -37,7 +39,8 @@ memory: once for each step that learns from it, and once more for what is writte
 has all of the table in memory, and says so. A CSV file is gone through once more, for the kinds of its columns. An
 output whose name has no ending, or ends in a slash, is a folder of Parquet files, a chunk each, with which --resume
 goes on after an interruption: what is written is not noised again. A --ledger is charged before any noise is drawn,
-once for the table."""
+once for the table. One that is not there is made, without a cap, which is said; skdp.PrivacyLedger makes one with a
+cap."""
 
 REPORT_EXAMPLE = """\
 example:
@@ -66,18 +69,37 @@ Prints what was released, when and at which ε, and what is spent and left. The 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; return its exit status: 0, 2 for what the user can mend, 130 when interrupted.
 
+    It is 141 where what it says is not read to its end, as in ``skdp ledger FILE | head -1``: the status of a program
+    that the signal SIGPIPE ends. What it wrote to files is whole then, too.
+
     Parameters
     ----------
     arguments : sequence of str, default=None
         The words of the command line; by default those that Python was started with.
     """
-    options = _parser().parse_args(arguments)
+    open_closed_streams()
+    try:
+        try:
+            return _run(_parser().parse_args(arguments))
+        finally:
+            sys.stdout.flush()  # here, where it can be told that this fails
+    except BrokenPipeError:
+        silence()
+        return 141
+    except OSError as error:
+        silence()
+        return _failed(_line(error), 2)
+
+
+def _run(options: argparse.Namespace) -> int:
     try:
         with stopped_by_signals():
             return options.run(options)
     except KeyboardInterrupt as stop:
         return _failed("; ".join(["interrupted", *(_notes(stop) or ["the output is as it was"])]), 130)
     except (ValueError, TypeError, OSError, MemoryError, NotImplementedError, ImportError) as error:
+        if isinstance(error, BrokenPipeError) and error.filename is None:
+            raise  # no output file, but who listens to what is said
         return _failed("; ".join([_line(error), *_notes(error)]), 2)
 
 
@@ -115,7 +137,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("table", metavar="TABLE", help="table to mask: .csv, .csv.gz or .parquet")
     command.add_argument("--recipe", required=True, metavar="FILE", help="TOML file of the steps")
     command.add_argument("--report", metavar="FILE", help="data safety report to write, too: .html or .json")
-    command.add_argument("--ledger", metavar="FILE", help="privacy ledger to charge before any noise is drawn")
+    command.add_argument(
+        "--ledger", metavar="FILE", help="privacy ledger to charge before any noise is drawn; made if new"
+    )
     _add_output(command)
     command = _command(commands, "report", report, "say how safe and how useful a release is", REPORT_EXAMPLE)
     command.add_argument("original", metavar="ORIGINAL", help="table before: .csv, .csv.gz or .parquet")

@@ -293,7 +293,7 @@ def test_a_step_that_fails_on_chunks_gets_the_whole_table(folder, capsys, monkey
 
     monkeypatch.setattr(OutlierDropper, "partial_fit", refuses, raising=False)
     for output in ("masked", "masked.csv"):
-        words = ["--ledger", folder / f"{output}.db"]
+        words = ["--ledger", PrivacyLedger(folder / f"{output}.db").path]
         assert release(folder, OUTLIERS + NOISE, *words, output=output) == 0
         note = "skdp: note: OutlierDropper cannot learn from this table in chunks, so all of it is in memory at once\n"
         assert capsys.readouterr().err == note
@@ -303,6 +303,16 @@ def test_a_step_that_fails_on_chunks_gets_the_whole_table(folder, capsys, monkey
 def test_a_ledger_that_nothing_is_charged_to_is_refused(folder, capsys):
     assert release(folder, BINS, "--ledger", folder / "budget.db") == 2
     assert "so nothing would be charged" in capsys.readouterr().err
+    assert not (folder / "budget.db").exists()
+
+
+def test_a_ledger_that_is_new_is_told_of_since_its_name_may_be_mistyped(folder, capsys):
+    path = str(folder / "budgt.db")
+    assert release(folder, NOISE, "--ledger", path) == 0
+    note = f"skdp: note: the ledger {path!r} is new: it has no cap and counts nothing that was released before\n"
+    assert capsys.readouterr().err == note
+    assert release(folder, NOISE, "--ledger", path, output="again") == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_a_gender_column_needs_the_whole_table(folder):

@@ -573,3 +573,78 @@ def test_decimals_are_numbers_in_release_and_inspect_only_where_plainly_written(
         "word": "str", "empty": "Int64", "plus": "str", "long": "str",
     }  # fmt: skip
     assert read_table(tmp_path / "cells.csv")["decimal"].tolist() == ["0.5", "-12.50"]
+
+
+@pytest.fixture
+def budget(masking):
+    from skdp import PrivacyLedger
+    from skdp.accounting import PrivacyGuarantee
+
+    ledger = PrivacyLedger(masking / "budget.db")
+    for _ in range(2000):  # more than a pipe's buffer holds
+        ledger.charge(PrivacyGuarantee(1), estimator="LaplaceNoise", rows=1, purpose="transform")
+    return masking
+
+
+SAYING = [
+    ["release", "--help"], ["inspect", "people.csv"], ["ledger", "budget.db"],
+    ["release", "people.csv", "--recipe", "mask.toml", "--output", "masked.csv"],
+]  # fmt: skip
+HERE = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": ""}
+
+
+def said_to(stdout, folder, words, env=HERE):
+    line = [sys.executable, "-m", "skdp", *words]
+    return subprocess.run(line, stdout=stdout, stderr=subprocess.PIPE, text=True, cwd=folder, env=env, timeout=60)
+
+
+def into_a_broken_pipe(folder, words, env=HERE):
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = said_to(writing, folder, words, env)
+    finally:
+        os.close(writing)
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("words", SAYING, ids=" ".join)
+def test_a_pipe_that_nobody_reads_ends_a_command_quietly(budget, words):
+    assert into_a_broken_pipe(budget, words) == (141, "")
+    if words[0] == "release" and "--output" in words:
+        assert len(pd.read_csv(budget / "masked.csv")) == 4
+        assert not list(budget.glob(".*"))
+
+
+def test_a_pipe_that_nobody_reads_is_met_at_the_first_line_where_nothing_is_buffered(budget):
+    assert into_a_broken_pipe(budget, ["ledger", "budget.db"], HERE | {"PYTHONUNBUFFERED": "1"}) == (141, "")
+
+
+def test_the_head_of_a_long_ledger_is_enough(budget):
+    words = f"{sys.executable} -m skdp ledger budget.db | head -1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", words], capture_output=True, text=True, cwd=budget, env=HERE)
+    assert done.stdout.splitlines()[-1] == "141" and done.stderr == ""
+
+
+@pytest.mark.parametrize("words", SAYING[:2], ids=" ".join)
+def test_standard_output_on_a_full_device_is_an_error_in_one_line(budget, words):
+    with open("/dev/full", "w") as full:
+        done = said_to(full, budget, words)
+    assert (done.returncode, done.stderr) == (2, "skdp: No space left on device\n")
+
+
+@pytest.mark.parametrize("words", SAYING[2:], ids=" ".join)
+def test_closed_streams_are_no_error(budget, words):
+    line = " ".join([sys.executable, "-m", "skdp", *words, ">&-", "2>&-"])
+    assert subprocess.run(["bash", "-c", line], cwd=budget, env=HERE).returncode == 0
+
+
+def test_an_output_that_is_a_pipe_without_a_reader_is_an_error(masking, capsys, monkeypatch):
+    from skdp import _files
+
+    os.mkfifo(masking / "masked.csv")
+    reading = os.open(masking / "masked.csv", os.O_RDONLY | os.O_NONBLOCK)
+    real = _files.TableWriter.write
+    monkeypatch.setattr(_files.TableWriter, "write", lambda *given: (os.close(reading), real(*given))[1])
+    assert release(masking) == 2
+    assert capsys.readouterr().err == f"skdp: Broken pipe: {masking / 'masked.csv'}\n"

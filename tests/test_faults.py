@@ -36,6 +36,26 @@ use = "LaplaceNoise"
 epsilon = 0.5
 bounds = { Debt = [0, 9], Income = [0, 99] }
 """
+LEARNING = """
+[[steps]]
+use = "OutlierDropper"
+columns = ["Debt"]
+
+[[steps]]
+use = "QuantileBinner"
+columns = ["Age"]
+epsilon = 0.5
+bounds = { Age = [0, 90] }
+"""
+MADE = """
+[[steps]]
+use = "FakerSynthesizer"
+count = "Records"
+[steps.schema]
+Age = { integers = [0, 90] }
+Name = { fake = "name" }
+Debt = { choice = [1, 2, 3, 4, 5, 1000], weights = [20, 20, 20, 20, 20, 1] }
+"""
 COMMANDS = ["synthesize", "release"]
 OUTPUTS = ["out", "out.csv", "out.parquet"]
 
@@ -57,7 +77,8 @@ def write_people(folder, rows):
 
 def words(folder, command, output, *more):
     source = "request.csv" if command == "synthesize" else "people.parquet"
-    recipe = [] if command == "synthesize" else ["--recipe", str(folder / "mask.toml")]
+    made = [] if not (folder / "made.toml").exists() else ["--recipe", str(folder / "made.toml")]
+    recipe = made if command == "synthesize" else ["--recipe", str(folder / "mask.toml")]
     return [command, str(folder / source), *recipe, "--output", str(folder / output), *map(str, more)]
 
 
@@ -185,6 +206,27 @@ def test_a_kill_of_a_folder(folder):
 def test_forty_kills_of_each_command(folder, command, output, kills):
     rows = _larger(folder, command)
     assert kill_often(folder, command, output, rows, kills, seed=2) > kills // 4
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("command", COMMANDS)
+def test_kills_of_each_command_with_steps_that_learn(folder, command):
+    """What each run has learned is learned once, and with what is released paid for; the table is whole after all."""
+    _larger(folder, command, share=4 if command == "release" else 1)  # so many are learned from exactly
+    (folder / "mask.toml").write_text(LEARNING + RECIPE[RECIPE.index("[[steps]]", 9) :])
+    (folder / "made.toml").write_text(MADE + LEARNING)
+    assert main(words(folder, command, "whole", "--chunk-rows", 65_536, "--seed", 7)) == 0
+    rows = json.loads((folder / "whole" / MANIFEST).read_text())["rows"]
+    assert kill_often(folder, command, "out", rows, 20, seed=3, latest=0.5) > 5
+    if command == "synthesize":
+        pd.testing.assert_frame_equal(pd.read_parquet(folder / "out"), pd.read_parquet(folder / "whole"))
+    else:
+        entries = PrivacyLedger(folder / "budget.db").entries()
+        noised = entries[entries["purpose"].str.startswith("release")]
+        assert noised["purpose"].is_unique
+        runs = noised["purpose"].str.split(r"[ ,]").str[1]
+        learned = entries["purpose"].str.split(r"[ ,]").str[1][entries["estimator"] == "QuantileBinner"]
+        assert set(runs) <= set(learned)
 
 
 @pytest.mark.long
@@ -360,3 +402,14 @@ def test_a_folder_that_may_not_be_written(folder, capsys):
     (folder / "locked").mkdir(mode=0o500)
     for output in OUTPUTS:
         assert "Permission denied" in fails(capsys, folder, "synthesize", f"locked/{output}")
+
+
+# No locks
+
+
+@pytest.mark.parametrize("output", OUTPUTS)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_system_without_locks_as_on_linux_is_told_of_in_one_line(folder, capsys, monkeypatch, command, output):
+    monkeypatch.setitem(sys.modules, "fcntl", None)  # as on Windows
+    assert "skdp: Files are written only where they can be locked" in fails(capsys, folder, command, output)
+    assert not list(folder.glob("*out*"))

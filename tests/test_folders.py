@@ -110,7 +110,7 @@ def test_unique_columns_stay_unique_over_an_interruption(request_file, monkeypat
 def test_a_table_that_is_made_at_once_is_committed_at_once(request_file, monkeypatch):
     recipe = request_file.with_name("recipe.toml")
     schema = '[[steps]]\nuse = "FakerSynthesizer"\ncount = "Records"\nschema.age = { integers = [0, 90] }\n'
-    recipe.write_text(schema + '[[steps]]\nuse = "QuantileBinner"\ncolumns = ["age"]\n')
+    recipe.write_text(schema + '[[steps]]\nuse = "RobustScaler"\ncolumns = ["age"]\n')
     with monkeypatch.context() as patch:
         stops_after(patch, 5)
         assert run(request_file, "--recipe", recipe, "--chunk-rows", ROWS) == 0, "nothing is saved before the end"

@@ -261,6 +261,38 @@ ERRORS = {
 }  # fmt: skip
 
 
+FAKE = '[[steps]]\nuse = "FakerSynthesizer"\ncount = "Records"\n'
+
+
+@pytest.mark.parametrize(
+    ("fake", "message"),
+    [
+        ('"sentence", arguments = { nb_words = 1_000_000_000 }', "arguments: ask for 1,000,000,000 in each record"),
+        ('"text", arguments = { max_nb_chars = 1_000_000_000_000 }', "10,000 characters are the most"),
+        ('"texts", arguments = { nb_texts = 900, max_nb_chars = 900 }', "ask for 810,000"),
+        ('"random_number", arguments = { digits = 1e9 }', "ask for 1,000,000,000.0 in each record"),
+        ('"password", arguments = { length = 10_001 }', "ask for 10,001"),
+        (f'"numerify", arguments = {{ text = "{"#" * 10_001}" }}', "arguments.text: must have at most 10,000"),
+        ('"binary"', "'binary' makes bytes"),
+    ],
+)
+def test_a_faker_argument_that_would_eat_all_memory_is_refused(written, fake, message):
+    assert message in problem(written(FAKE + f"schema.a = {{ fake = {fake} }}"))
+
+
+@pytest.mark.parametrize(
+    "fake",
+    [
+        '"sentence", arguments = { nb_words = 1000 }', '"pystr", arguments = { min_chars = 200, max_chars = 200 }',
+        '"pyint", arguments = { min_value = 0, max_value = 1_000_000_000_000 }',
+        '"pydecimal", arguments = { left_digits = 12, right_digits = 2 }',
+    ],
+)  # fmt: skip
+def test_faker_arguments_of_a_usual_size_are_taken(written, fake):
+    made = load(written(FAKE + f"schema.a = {{ fake = {fake} }}"))
+    assert len(made.fit_transform(pd.DataFrame({"Records": [3]}))) == 3
+
+
 @pytest.mark.parametrize(("text", "message"), ERRORS.items(), ids=range(len(ERRORS)))
 def test_what_is_wrong_with_a_file_is_said_with_its_place(written, text, message):
     found = problem(written(text))
