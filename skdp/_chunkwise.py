@@ -4,7 +4,6 @@ import io
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +15,15 @@ from sklearn.preprocessing import Binarizer
 from skdp import _frames
 from skdp._released import Account, Look
 from skdp._streaming import in_order
-from skdp.binning import IntervalBinner, QuantileBinner
+from skdp.binning import IntervalBinner
 from skdp.cleaning import PIICleaner
 from skdp.gaussian import GaussianNoise
 from skdp.imputation import DistributionImputer
 from skdp.noise import LaplaceNoise, RandomizedResponse
-from skdp.outliers import OutlierDropper
 from skdp.pipeline import Pipeline
 from skdp.synthesis import FakerSynthesizer
 
 NOISE = (LaplaceNoise, GaussianNoise, RandomizedResponse)
-SKETCHING = (QuantileBinner, OutlierDropper)
-EXACT_ROWS = 1 << 20  # more numbers of a column are learned from by a sketch
 DRAWING = (*NOISE, DistributionImputer, FakerSynthesizer)
 
 
@@ -35,7 +31,7 @@ class NotInChunks(Exception):  # noqa: N818
     """A step has to see the table at once; the message says which."""
 
 
-def obstacle(pipeline: Pipeline, chunk: pd.DataFrame, rows: int = 0) -> str | None:
+def obstacle(pipeline: Pipeline, chunk: pd.DataFrame) -> str | None:
     """Return why a pipeline has to see a table at once, None where chunks of it do.
 
     A step works in chunks where it learns nothing from the values (ranges, noise with public bounds), or learns chunk
@@ -48,8 +44,6 @@ def obstacle(pipeline: Pipeline, chunk: pd.DataFrame, rows: int = 0) -> str | No
         Not fitted.
     chunk : pandas.DataFrame
         The first chunk of the table.
-    rows : int, default=0
-        How many rows the table has.
 
     Returns
     -------
@@ -62,8 +56,6 @@ def obstacle(pipeline: Pipeline, chunk: pd.DataFrame, rows: int = 0) -> str | No
         if hasattr(step, "partial_fit"):
             if drawn is not None:
                 return f"{kind} learns from what {drawn} drew"
-            if isinstance(step, SKETCHING) and rows > EXACT_ROWS and not find_spec("datasketches"):
-                return f'{kind} learns from more than {EXACT_ROWS:,} records in chunks only with "skdp[scale]"'
         elif not learns_nothing(step, columns, chunk):
             return f"{kind} learns from the whole table"
         if isinstance(step, DRAWING):

@@ -249,7 +249,7 @@ def _chunks_to_release(options: argparse.Namespace, recipe: Recipe) -> CsvChunks
     chunks = table_chunks(options.table, options.chunk_rows)
     if chunks.total <= options.chunk_rows:
         return None
-    reason = _chunkwise.obstacle(recipe.pipeline, next(iter(chunks)), chunks.total)
+    reason = _chunkwise.obstacle(recipe.pipeline, next(iter(chunks)))
     return chunks if reason is None else _at_once(reason)
 
 
