@@ -12,8 +12,8 @@ import numpy as np
 from skdp._quantiles import WeightedOrder
 
 MOST_DISTINCT = 1 << 20  # different values that are kept and counted one by one
-MOST_CELLS = 1 << 17  # of values that are kept together beyond; two values of each are known
-RANK_ERROR = 0.001  # of the rows, at most
+MOST_CELLS = 1 << 17  # of values that are counted together beyond; two values of each are known
+RANK_ERROR = 0.001  # of the records, at most
 _MOST_FREQUENT = 1 << 13  # values that are counted to within that part of the records: 0.012 %
 _SKETCH_SIZE = 8192  # KLL's k: 0.04 % of the rows with 99 % confidence, so that 0.1 % is 7 standard deviations
 _BATCH = 1 << 20  # values that wait until they are sorted together
@@ -40,10 +40,15 @@ class NumberSummary:
       dropped is told by those in use with fewer.
     - Counts, extremes, and counts of extremes, of a cell follow from those of its parts.
 
-    A rank is wrong by at most half of the records between the known values of one cell, which is known. Only where this
-    is more than `RANK_ERROR` of all records, since many different values lie within a cell, a sketch tells ranks in
-    that cell: that of Karnin, Lang and Liberty, *Optimal quantile approximation in streams* (FOCS 2016), from the
-    ``datasketches`` package. It is drawn at random, and is the one thing here that depends on chance and on chunks.
+    A rank is wrong by at most half of the records between the known values of one cell, so how wrong it may be is
+    known: with most distributions, 0.005 % of the records. Where it is more than `RANK_ERROR`, either most of those
+    records have one value, which is then among the most frequent ones (counted as by Misra and Gries, *Finding repeated
+    elements*, 1982, and merged as in Agarwal et al., *Mergeable summaries*, PODS 2012), and all but `RANK_ERROR` of the
+    records in the cell are at it: the others are taken to be there, too. Or many different values lie within a cell, as
+    where some pile up in a narrow range, and others are spread over a range thousands of times as wide. There a sketch
+    tells the ranks: that of Karnin, Lang and Liberty, *Optimal quantile approximation in streams* (FOCS 2016), from the
+    ``datasketches`` package. It is drawn at random, and the one thing that depends on chance and on chunks; as does, by
+    a hair, which of the two cases it is.
 
     Moments follow from the different values as long as these are known; beyond, they are merged as in Chan, Golub and
     LeVeque, *Updating formulae and a pairwise algorithm for computing sample variances* (1979), and agree to rounding.
@@ -106,14 +111,13 @@ class NumberSummary:
         ImportError
             If a sketch is needed, and datasketches is not installed.
         """
-        values, known, hidden = self.cells.items()
-        if self._beyond:
-            values, known, hidden = _with_frequent(
-                values, known, hidden, self._beyond.frequent, RANK_ERROR * self.count
-            )
-        vague = np.flatnonzero(hidden > 2 * RANK_ERROR * self.count)
-        if len(vague):
-            return _with_sketched(values, known, hidden, vague, self._beyond.sketch)
+        items, tolerance = self.cells.items(), RANK_ERROR * self.count
+        if self._beyond and len(_vague(items[2], tolerance)):
+            items = _with_frequent(*items, self._beyond.frequent, tolerance)
+            vague = _vague(items[2], tolerance)
+            if len(vague):
+                return _with_sketched(*items, vague, self._beyond.sketch)
+        values, known, hidden = items
         return WeightedOrder(values, np.cumsum(known + hidden) - hidden + hidden // 2, known)
 
     def _moments(self) -> "Moments":
@@ -362,16 +366,20 @@ def _most_frequent(cells: Cells) -> Cells:
     return Cells._of_values(cells.low[kept], cells.count[kept] - lost)
 
 
-def _with_frequent(values, known, hidden, frequent: Cells, tolerance: float) -> tuple:
-    """Return values with those among them that nearly all records hidden in a place have; these are taken to have it.
+def _vague(hidden: np.ndarray, tolerance: float) -> np.ndarray:
+    """Return behind which values so many are hidden that half of them are more than tolerated."""
+    return np.flatnonzero((hidden + 1) // 2 > tolerance)
 
-    "Nearly" is all but `tolerance`, "hidden" is twice that or more. So no place has two such values, and which value it
-    is does not depend on how far its count is too low.
+
+def _with_frequent(values, known, hidden, frequent: Cells, tolerance: float) -> tuple:
+    """Return values with those among them that all but a few of the records hidden in a vague place have.
+
+    The few are at most `tolerance`, which is less than half: no place has two such values.
     """
     places = np.searchsorted(values, frequent.low)
     inside = (places > 0) & (frequent.low < values[np.minimum(places, len(values) - 1)])
     behind = np.maximum(places - 1, 0)
-    found = inside & (hidden[behind] > 2 * tolerance) & (hidden[behind] - frequent.count <= tolerance)
+    found = inside & np.isin(behind, _vague(hidden, tolerance)) & (hidden[behind] - frequent.count <= tolerance)
     places, behind = places[found], behind[found]
     known, exposed = np.insert(known, places, hidden[behind]), hidden.copy()
     exposed[behind] = 0

@@ -222,7 +222,7 @@ class WeightedOrder:
     up_to : ndarray of int of shape (n_values,)
         How many numbers are at most each, ascending; the last one tells how many there are.
     known : ndarray of int of shape (n_values,)
-        How many are known to be each value, which is no more than there are.
+        How many are taken to be each value: as far as is known, or nearly so.
 
     Examples
     --------
