@@ -10,6 +10,7 @@ from skdp._quantiles import WeightedOrder
 
 _NORMAL_QUARTILE = 0.6744897501960817  # of the standard normal: its MAD
 _SLACK = 0.01  # how much farther from the median than the rule a fence may stand, to be a round number
+_FEW = 1 << 20  # values that are added one by one, so that chunks give the very sum of the table
 _GAP_BLOCK = 64  # how many values in a tail are looked at first; doubled while all of them are outlying
 
 
@@ -209,6 +210,10 @@ def _limits(summary: NumberSummary, order: WeightedOrder, method: str, factor: f
         low, high = quantile(0.25), quantile(0.75)
         spread = factor * (high - low)
     elif method == "zscore":
+        if summary.is_exact and summary.count <= _FEW:
+            values = np.repeat(summary.cells.low, summary.cells.count)[np.newaxis]
+            low, high = _zscore(values, np.array([summary.count]), np.array([factor]))
+            return float(low[0]), float(high[0])
         low = high = summary.mean
         spread = factor * math.sqrt(summary.squares / summary.count)
     elif method == "mad":

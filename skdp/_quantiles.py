@@ -13,6 +13,7 @@ import numpy as np
 MOST_DIGITS = 17  # that tell any float64 from the next
 MEAN_DIGITS = 2  # at least, by default: with one, a mean could be off by a half
 FEW_DIGITS = 4  # at most, of an edge that is a value of the table
+_FEW = 1 << 14  # values that are added in ascending order
 _SHARED = 5  # records with one value, of few digits, tell nothing of one of them
 _MOVED = 0.025  # of a bin's equal share that the default lets an edge pass over
 
@@ -91,7 +92,7 @@ def bins_of(
         fewest = max(MEAN_DIGITS, min((own for _, own in found), default=1))
     elif digits is not False:
         edges = [rounded(edge, digits) for edge in edges]
-    edges = sorted({edge for edge in edges if math.isfinite(edge)})
+    edges = sorted({edge + 0.0 for edge in edges if math.isfinite(edge)})  # -0.0 is 0.0
     counts = [order.count_up_to(edge) for edge in edges]
     filled = _merged(counts, order.size, 1)
     kept = _merged([counts[i] for i in filled], order.size, min_size)
@@ -172,8 +173,7 @@ class PartialOrder:
         """Return the mean of the values of each run of ranks: up to the first of `ends`, from there to the next, …."""
         self._settle(ends)
         runs = zip([0, *ends], [*ends, self.size], strict=True)
-        # divided before they are added, so that the sum of huge values stays finite
-        return [float((self.values[low:high] / (high - low)).sum()) if high > low else math.nan for low, high in runs]
+        return [_mean(self.values[low:high]) if high > low else math.nan for low, high in runs]
 
     def _settle(self, ranks: Sequence[int]) -> None:
         """Put the values of increasing `ranks` in place, the middle first: that halves the work on the others."""
@@ -294,8 +294,17 @@ class WeightedOrder:
 
     def _mean(self, low: int, high: int) -> float:
         first, last = np.searchsorted(self.up_to, [low, high - 1], side="right")
-        counts = np.diff(np.clip(self.up_to[first : last + 1], low, high), prepend=low)
-        return float((self.values[first : last + 1] * (counts / (high - low))).sum())
+        values, up_to = self.values[first : last + 1], self.up_to[first : last + 1]
+        counts = np.diff(np.clip(up_to, low, high), prepend=low)
+        if high - low <= _FEW:
+            return _mean(np.repeat(values, counts))
+        return float((values / (high - low) * counts).sum())
+
+
+def _mean(values: np.ndarray) -> float:
+    """Return the mean; of few values to the same bit in whatever order they come, so that it is rounded alike."""
+    values = np.sort(values) if len(values) <= _FEW else values
+    return float((values / len(values)).sum())  # divided before they are added, so that the sum of huge ones is finite
 
 
 def rounded(number: float, digits: int, rounding: str = decimal.ROUND_HALF_EVEN) -> float:

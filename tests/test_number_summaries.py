@@ -14,7 +14,7 @@ from sklearn.base import clone
 
 from skdp import OutlierDropper, QuantileBinner, _number_summaries
 from skdp._number_summaries import RANK_ERROR, Beyond, Cells, Moments, NumberSummary
-from skdp._quantiles import PartialOrder, WeightedOrder
+from skdp._quantiles import PartialOrder, WeightedOrder, bins_of, quantile_bins
 
 ROWS = 100_000
 FEW = 20_000  # different values, from which on they share cells in these tests
@@ -382,6 +382,25 @@ def test_edges_of_cells_are_round():
 def test_exact_summaries_give_the_fences_of_the_table(method):
     table = table_of(np.r_[TABLES["ties"], 170.0, 900.0, -900.0, -900.0])
     assert in_chunks(OutlierDropper(method), table).fences_ == OutlierDropper(method).fit(table).fences_
+
+
+@pytest.mark.parametrize("values", [[-3, -3, 3, -3, -3], [3, 1, -1, 3, 3], [-2, -2, -5, -2, -2]])
+def test_limits_that_are_round_numbers_are_rounded_as_those_of_the_table(values):
+    table = table_of(np.array(values, dtype=float))
+    dropper = OutlierDropper("zscore", factor=1.5)
+    assert in_chunks(clone(dropper), table, 2).fences_ == dropper.fit(table).fences_
+
+
+@pytest.mark.parametrize("round_edges", [None, False, 2])
+@pytest.mark.parametrize("seed", range(20))
+def test_exact_summaries_give_the_bins_of_the_table_in_any_order(round_edges, seed):
+    rng = np.random.default_rng(seed)
+    values = [rng.integers(-5, 50, 97) * 1.0, rng.normal(0, 1, 97), rng.choice([-0.0, 0.0, 1e308, 5e-324], 97)][
+        seed % 3
+    ]
+    whole = quantile_bins(values, 5, round_edges)
+    chunks = bins_of(summary_of(rng.permutation(values)).order(), 5, round_edges)
+    assert str(whole) == str(quantile_bins(rng.permutation(values), 5, round_edges)) == str(chunks)
 
 
 @pytest.mark.parametrize("method", ["iqr", "mad", "quantile"])
