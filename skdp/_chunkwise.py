@@ -4,7 +4,6 @@ import io
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
-from importlib.util import find_spec
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -19,23 +18,19 @@ from skdp._files import TableWriter
 from skdp._passage import DRAWING, NOISE, Part, is_seeded, passed, stages
 from skdp._released import Account, Look
 from skdp._streaming import in_order
-from skdp.binning import IntervalBinner, QuantileBinner
+from skdp.binning import IntervalBinner
 from skdp.cleaning import PIICleaner
 from skdp.gaussian import GaussianNoise
 from skdp.noise import LaplaceNoise, RandomizedResponse
-from skdp.outliers import OutlierDropper
 from skdp.pipeline import Pipeline
 from skdp.synthesis import FakerSynthesizer
-
-SKETCHING = (QuantileBinner, OutlierDropper)
-EXACT_ROWS = 1 << 20  # more numbers of a column are learned from by a sketch
 
 
 class NotInChunks(Exception):  # noqa: N818
     """A step has to see the table at once; the message says which."""
 
 
-def obstacle(pipeline: Pipeline, chunk: pd.DataFrame, rows: int = 0, *, placed: bool = False) -> str | None:
+def obstacle(pipeline: Pipeline, chunk: pd.DataFrame, *, placed: bool = False) -> str | None:
     """Return why a pipeline has to see a table at once, None where chunks of it do.
 
     A step works in chunks where it learns nothing from the values (ranges, noise with public bounds), or learns chunk
@@ -48,8 +43,6 @@ def obstacle(pipeline: Pipeline, chunk: pd.DataFrame, rows: int = 0, *, placed: 
         Not fitted.
     chunk : pandas.DataFrame
         The first chunk of the table.
-    rows : int, default=0
-        How many rows the table has.
     placed : bool, default=False
         Whether steps are told where in the table their chunks begin, as by `released` and `learn`.
 
@@ -64,8 +57,6 @@ def obstacle(pipeline: Pipeline, chunk: pd.DataFrame, rows: int = 0, *, placed: 
         if hasattr(step, "partial_fit"):
             if drawn is not None:
                 return f"{kind} learns from what {drawn} drew"
-            if isinstance(step, SKETCHING) and rows > EXACT_ROWS and not find_spec("datasketches"):
-                return f'{kind} learns from more than {EXACT_ROWS:,} records in chunks only with "skdp[scale]"'
         elif not learns_nothing(step, columns, chunk):
             return f"{kind} learns from the whole table"
         if isinstance(step, DRAWING) and step.random_state is None:

@@ -128,7 +128,7 @@ def _made_in_chunks(
     made, rest = Records(pipeline[0], request, options.jobs), _behind(pipeline)
     passes = _chunkwise.count_passes(rest)
     if options.recipe.lower().endswith(".toml"):  # what the steps of the others learn holds of any records
-        reason = _chunkwise.obstacle(rest, made.none, made.total)
+        reason = _chunkwise.obstacle(rest, made.none)
         if made.total <= options.chunk_rows and (passes or reason):
             return None
         if reason:
@@ -336,7 +336,7 @@ def _chunks_to_release(options: argparse.Namespace, recipe: Recipe) -> CsvChunks
     chunks = table_chunks(options.table, options.chunk_rows)
     if chunks.total <= options.chunk_rows:
         return None
-    reason = _chunkwise.obstacle(recipe.pipeline, next(iter(chunks)), chunks.total, placed=True)
+    reason = _chunkwise.obstacle(recipe.pipeline, next(iter(chunks)), placed=True)
     return chunks if reason is None else _at_once(reason)
 
 

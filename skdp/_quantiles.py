@@ -6,13 +6,14 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
 MOST_DIGITS = 17  # that tell any float64 from the next
 MEAN_DIGITS = 2  # at least, by default: with one, a mean could be off by a half
 FEW_DIGITS = 4  # at most, of an edge that is a value of the table
+_FEW = 1 << 14  # values that are added in ascending order
 _SHARED = 5  # records with one value, of few digits, tell nothing of one of them
 _MOVED = 0.025  # of a bin's equal share that the default lets an edge pass over
 
@@ -67,12 +68,17 @@ def quantile_bins(
     return bins_of(PartialOrder(values), n_bins, digits, min_size)
 
 
-def bins_of(order: Any, n_bins: int, digits: int | Literal[False] | None = None, min_size: int = 1) -> QuantileBins:
+def bins_of(
+    order: "PartialOrder | WeightedOrder",
+    n_bins: int,
+    digits: int | Literal[False] | None = None,
+    min_size: int = 1,
+) -> QuantileBins:
     """Return bins of equal population, as `quantile_bins` does, of numbers that are in order already.
 
     Parameters
     ----------
-    order : PartialOrder, or what answers the same questions
+    order : PartialOrder or WeightedOrder
         The numbers.
     n_bins, digits, min_size
         See `quantile_bins`.
@@ -86,7 +92,7 @@ def bins_of(order: Any, n_bins: int, digits: int | Literal[False] | None = None,
         fewest = max(MEAN_DIGITS, min((own for _, own in found), default=1))
     elif digits is not False:
         edges = [rounded(edge, digits) for edge in edges]
-    edges = sorted({edge for edge in edges if math.isfinite(edge)})
+    edges = sorted({edge + 0.0 for edge in edges if math.isfinite(edge)})  # -0.0 is 0.0
     counts = [order.count_up_to(edge) for edge in edges]
     filled = _merged(counts, order.size, 1)
     kept = _merged([counts[i] for i in filled], order.size, min_size)
@@ -167,8 +173,7 @@ class PartialOrder:
         """Return the mean of the values of each run of ranks: up to the first of `ends`, from there to the next, …."""
         self._settle(ends)
         runs = zip([0, *ends], [*ends, self.size], strict=True)
-        # divided before they are added, so that the sum of huge values stays finite
-        return [float((self.values[low:high] / (high - low)).sum()) if high > low else math.nan for low, high in runs]
+        return [_mean(self.values[low:high]) if high > low else math.nan for low, high in runs]
 
     def _settle(self, ranks: Sequence[int]) -> None:
         """Put the values of increasing `ranks` in place, the middle first: that halves the work on the others."""
@@ -205,6 +210,103 @@ class PartialOrder:
         return low + 2 * (share * (high / 2 - low / 2))  # halved, lest the difference overflow
 
 
+class WeightedOrder:
+    """Numbers in order, as different values and how many numbers are at most each: exactly, or within a known error.
+
+    It tells what `PartialOrder` tells.
+
+    Parameters
+    ----------
+    values : ndarray of float64 of shape (n_values,)
+        Ascending.
+    up_to : ndarray of int of shape (n_values,)
+        How many numbers are at most each, ascending; the last one tells how many there are.
+    known : ndarray of int of shape (n_values,)
+        How many are taken to be each value: as far as is known, or nearly so.
+
+    Examples
+    --------
+    >>> order = WeightedOrder(np.array([1.0, 2.0, 4.0]), np.array([2, 4, 6]), np.array([2, 2, 2]))
+    >>> order.quantiles(2), order.count_up_to(3.0), order.means([4])
+    ([2.0], 4, [1.5, 4.0])
+    """
+
+    def __init__(self, values: np.ndarray, up_to: np.ndarray, known: np.ndarray):
+        self.values, self.up_to, self.known = values, up_to, known
+        self.size = int(up_to[-1]) if len(up_to) else 0
+
+    @property
+    def varies(self) -> bool:
+        """Whether there are two different values."""
+        return self.size > 0 and bool(self.values[0] < self.values[-1])
+
+    def at_ranks(self, ranks: np.ndarray) -> np.ndarray:
+        """Return the values at ranks, counted from 0."""
+        return self.values[np.searchsorted(self.up_to, ranks, side="right")]
+
+    def quantiles(self, n_parts: int) -> list[float]:
+        """Return the quantiles between `n_parts` equal parts, interpolated linearly; none of no values."""
+        if not self.size:
+            return []
+        ranks, rests = np.divmod((self.size - 1) * np.arange(1, n_parts), n_parts)
+        low, high = self.at_ranks(ranks), self.at_ranks(np.minimum(ranks + 1, self.size - 1))
+        between = low + 2 * (rests / n_parts * (high / 2 - low / 2))  # halved, lest the difference overflow
+        return np.where(rests > 0, between, low).tolist()
+
+    def quantile(self, share: float) -> float:
+        """Return one quantile, to the bit as `numpy.quantile` interpolates it."""
+        position = (self.size - 1) * share
+        before = math.floor(position)
+        weight = position - before
+        low, high = self.at_ranks(np.array([before, min(before + 1, self.size - 1)]))
+        return float(low + (high - low) * weight if weight < 0.5 else high - (high - low) * (1 - weight))
+
+    def count_up_to(self, bound: float) -> int:
+        """Return how many values are at most `bound`."""
+        before = int(np.searchsorted(self.values, bound, side="right"))
+        return int(self.up_to[before - 1]) if before else 0
+
+    def count_of(self, number: float) -> int:
+        """Return how many values are known to be `number`."""
+        return int(self.known[slice(*self._places(number))].sum())
+
+    def neighbours(self, number: float) -> tuple[float, float]:
+        """Return the largest known value below and the smallest above a number, infinite where there is none."""
+        first, last = self._places(number)
+        below = float(self.values[first - 1]) if first else -math.inf
+        return below, float(self.values[last]) if last < len(self.values) else math.inf
+
+    def means(self, ends: Sequence[int]) -> list[float]:
+        """Return the mean of the values of each run of ranks: up to the first of `ends`, from there to the next, …."""
+        runs = zip([0, *ends], [*ends, self.size], strict=True)
+        return [self._mean(low, high) if high > low else math.nan for low, high in runs]
+
+    def distances(self, number: float) -> "WeightedOrder":
+        """Return the distances of the values from a number, in order."""
+        distances = np.abs(self.values - number)
+        order = np.argsort(distances, kind="stable")
+        counts = np.diff(self.up_to, prepend=0)[order]
+        return WeightedOrder(distances[order], np.cumsum(counts), counts)
+
+    def _places(self, number: float) -> tuple[int, int]:
+        """Return where in `values` a number begins and ends."""
+        return int(np.searchsorted(self.values, number)), int(np.searchsorted(self.values, number, side="right"))
+
+    def _mean(self, low: int, high: int) -> float:
+        first, last = np.searchsorted(self.up_to, [low, high - 1], side="right")
+        values, up_to = self.values[first : last + 1], self.up_to[first : last + 1]
+        counts = np.diff(np.clip(up_to, low, high), prepend=low)
+        if high - low <= _FEW:
+            return _mean(np.repeat(values, counts))
+        return float((values / (high - low) * counts).sum())
+
+
+def _mean(values: np.ndarray) -> float:
+    """Return the mean; of few values to the same bit in whatever order they come, so that it is rounded alike."""
+    values = np.sort(values) if len(values) <= _FEW else values
+    return float((values / len(values)).sum())  # divided before they are added, so that the sum of huge ones is finite
+
+
 def rounded(number: float, digits: int, rounding: str = decimal.ROUND_HALF_EVEN) -> float:
     """Return a number of so many significant digits.
 
@@ -219,7 +321,7 @@ def rounded(number: float, digits: int, rounding: str = decimal.ROUND_HALF_EVEN)
     return float(decimal.Context(prec=digits, rounding=rounding).create_decimal_from_float(number)) + 0.0
 
 
-def _hardly_moved(order: PartialOrder, edge: float, tolerance: int) -> tuple[float, int]:
+def _hardly_moved(order: PartialOrder | WeightedOrder, edge: float, tolerance: int) -> tuple[float, int]:
     """Return the number of fewest digits that parts the values as `edge` does, but for `tolerance` of them.
 
     It is no record's value, unless that tells nothing of the record. With it come its digits; NaN and 1 where no double
@@ -239,7 +341,7 @@ def _hardly_moved(order: PartialOrder, edge: float, tolerance: int) -> tuple[flo
     return math.nan, 1
 
 
-def _gap_centre(order: PartialOrder, edge: float) -> float:
+def _gap_centre(order: PartialOrder | WeightedOrder, edge: float) -> float:
     """Return the number halfway between the values that `edge` parts, or `edge` above all values."""
     low, high = order.neighbours(edge)
     low = edge if order.count_of(edge) else low
@@ -252,7 +354,7 @@ def _roundings(number: float, digits: int) -> list[float]:
     return list(dict.fromkeys(rounded(number, digits, way) for way in ways))
 
 
-def _tells(order: PartialOrder, number: float) -> bool:
+def _tells(order: PartialOrder | WeightedOrder, number: float) -> bool:
     """Whether a number is the value of a record, and neither shared by several nor one of a grid that records fill.
 
     A value of few digits is of a grid if the two values below and the two above it are evenly spaced.
@@ -275,7 +377,7 @@ def _tells(order: PartialOrder, number: float) -> bool:
     return not (np.isfinite(run).all() and np.allclose(np.diff(run), high - number, rtol=1e-6, atol=0))
 
 
-def _inside(order: PartialOrder, mean: float, low: float, high: float, fewest: int) -> float:
+def _inside(order: PartialOrder | WeightedOrder, mean: float, low: float, high: float, fewest: int) -> float:
     """Return the mean of the bin above `low` up to `high`, rounded to at least `fewest` digits that leave it there.
 
     With more than 2 digits it is no record's value, unless that tells nothing of the record.

@@ -3,23 +3,21 @@
 import math
 import numbers
 from collections.abc import Callable, Mapping
-from decimal import ROUND_FLOOR, Decimal
 
 import numpy as np
 
 from skdp import _frames
 from skdp._checks import check_columns, check_option, invalid, per_column
+from skdp._fences import HiddenGap, fences_of_summary, fences_of_values
 from skdp._learning import check_price, learned_quantiles, learning_guarantee, named_columns, price_of, public_bounds
+from skdp._number_summaries import NumberSummary
 from skdp._partial import PartialFitMixin
-from skdp._summaries import MOST_VALUES, Collected, GridSummary, NumberSummary
+from skdp._summaries import Collected, GridSummary
 from skdp.accounting import PrivacyGuarantee
 from skdp.base import PrivacyTransformer, RowDropperMixin
 
-_NORMAL_QUARTILE = 0.6744897501960817  # of the standard normal: its MAD
-_SLACK = 0.01  # how much farther from the median than the rule a fence may stand, to be a round number
 _CELLS = 1 << 22  # sorted at once: more columns than fit are learned in turn, to spare memory
 _GREATEST_INTEGER = 2**52
-_GAP_BLOCK = 64  # how many values in a tail are looked at first; doubled while all of them are outlying
 
 
 class OutlierDropper(PartialFitMixin, RowDropperMixin, PrivacyTransformer):
@@ -79,7 +77,8 @@ class OutlierDropper(PartialFitMixin, RowDropperMixin, PrivacyTransformer):
     ------
     ParameterError
         By `fit`, if a parameter is not as described, if `epsilon` comes with another method than ``"quantile"`` or
-        without bounds, or if a column is not in the table.
+        without bounds, or if a column is not in the table. When it has collected chunks of more than 2^20 different
+        values, if these do not tell where the ``"gap"`` is, as may be where the median lies close to it.
     ValueError
         By `fit`, if the table has no rows, or if `DPBounds` finds no bounds. By `fit` and `transform`, if a column of
         `columns` holds anything but numbers; the message names the column, how many values, and the cure. By
@@ -102,11 +101,14 @@ class OutlierDropper(PartialFitMixin, RowDropperMixin, PrivacyTransformer):
     by `fit` exactly as the rule does. The limit of ``"gap"`` is `factor` times as far from the median as the
     outermost value kept.
 
-    `partial_fit` learns what `fit` does as long as a column has at most 2^20 finite values. Beyond, quartiles, medians
-    and quantiles have the right rank to within 0.1 % of the values, the median absolute deviation to within 0.2 % (a
-    KLL sketch; ``pip install "skdp[scale]"``), means and standard deviations are exact, ``"gap"`` is refused, and a
-    fence may be a record's value. With `epsilon` and more than 2^20 rows, values are moved to the middle of one of 2^20
-    cells of the public bounds first.
+    `partial_fit` learns what `fit` does as long as a column has at most 2^20 different finite values, however many
+    records. Beyond, quartiles, medians and quantiles have the right rank to within 0.1 % of the records, and so has the
+    median absolute deviation to within 0.2 %; means and standard deviations are exact, and a fence may be a record's
+    value. ``"gap"`` still parts the values as `fit` does: the extremes, and what lies alone, are known one by one. What
+    is learned depends on the values alone, not on chunks or their order, but for the last bits of means, and for
+    columns of many values within a narrow range (`skdp.binning.QuantileBinner` says how, and what to install for
+    these). With `epsilon` and more than 2^20 rows, values are moved to the middle of one of 2^20 cells of the public
+    bounds first.
 
     Removing outliers hides the records that stand out most, but it is a rule learned from the data: it gives no
     differential privacy, even if noise follows. With `epsilon` the rule itself is private: the fences are noisy
@@ -196,7 +198,7 @@ class OutlierDropper(PartialFitMixin, RowDropperMixin, PrivacyTransformer):
             self._learn(len(frame), factors, lambda columns: self._noisy_fences(numbers, columns))
 
     def _check_parameters(self):
-        check_option(self, "method", self.method, tuple(_RULES))
+        check_option(self, "method", self.method, tuple(_FACTORS))
         check_option(self, "tail", self.tail, ("both", "left", "right"))
         self._check_rows()
         check_price(self)
@@ -249,28 +251,19 @@ class OutlierDropper(PartialFitMixin, RowDropperMixin, PrivacyTransformer):
         return fences
 
     def _learned_fences(self, frame, factors: dict) -> dict:
-        ordered = _ordered(_frames.number_rows(frame, list(factors)))
-        return self._in_tails(factors, *_fences(ordered, self.method, np.array(list(factors.values()))))
+        values = _frames.number_rows(frame, list(factors))
+        return self._in_tails(factors, *fences_of_values(values, self.method, np.array(list(factors.values()))))
 
     def _fences_of_summaries(self, summaries: dict, factors: dict) -> dict:
         fences = {}
         for column, factor in factors.items():
-            fences |= self._in_tails({column: factor}, *self._fences_of_summary(column, summaries[column], factor))
+            try:
+                low, high = fences_of_summary(summaries[column], self.method, factor)
+            except HiddenGap:
+                requirement = f"another one: column {column!r} has gaps that chunks do not tell; or fit the whole table"
+                raise invalid(self, "method", self.method, requirement) from None
+            fences |= self._in_tails([column], np.array([low]), np.array([high]))
         return fences
-
-    def _fences_of_summary(self, column, summary: NumberSummary, factor: float) -> tuple[np.ndarray, np.ndarray]:
-        ordered, factors = summary.ordered()[np.newaxis], np.array([factor])
-        if summary.is_exact:
-            return _fences(ordered, self.method, factors)
-        if self.method == "gap":
-            fitting = "'iqr', 'zscore', 'mad' and 'quantile'"
-            requirement = f"one of {fitting} where more than {MOST_VALUES} values come in chunks (column {column!r})"
-            raise invalid(self, "method", self.method, requirement)
-        counts = np.array([ordered.shape[1]])
-        if self.method == "zscore":
-            mean, spread = np.array([summary.mean]), factors * math.sqrt(summary.squares / summary.count)
-            return _rounded_fences(ordered, counts, *_around(mean, mean, spread))
-        return _rounded_fences(ordered, counts, *_RULES[self.method](ordered, counts, factors))
 
     def _in_tails(self, columns, low: np.ndarray, high: np.ndarray) -> dict:
         low = np.full_like(low, -np.inf) if self.tail == "right" else low
@@ -330,136 +323,6 @@ class OutlierDropper(PartialFitMixin, RowDropperMixin, PrivacyTransformer):
         return clipped.astype(str(dtype).lower()) if dtype.is_integer() or dtype.is_float() else clipped
 
 
-def _ordered(values: np.ndarray) -> np.ndarray:
-    """Return the values (n_columns, n_rows) in ascending order along rows, missing and infinite ones last as NaN."""
-    ordered = np.array(values, order="C")
-    ordered[~np.isfinite(ordered)] = np.nan
-    ordered.sort(axis=1)  # once, for whatever a rule needs: it takes a third of the time of np.quantile
-    return ordered
-
-
-@np.errstate(over="ignore", invalid="ignore")  # a fence beyond all doubles is none
-def _fences(ordered: np.ndarray, method: str, factors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the low and the high fence of each column (a row of `ordered`)."""
-    counts = ordered.shape[1] - np.isnan(ordered).sum(axis=1)
-    return _rounded_fences(ordered, counts, *_RULES[method](ordered, counts, factors))
-
-
-@np.errstate(over="ignore", invalid="ignore")
-def _rounded_fences(ordered, counts, low, high) -> tuple[np.ndarray, np.ndarray]:
-    """Return the fences at, or little beyond, the limits that a rule gave."""
-    median = _quantiles(ordered, counts, 0.5)
-    varied = ordered[:, 0] < _at(ordered, counts - 1)
-    has_low, has_high = varied & np.isfinite(low), varied & np.isfinite(high)
-    below = (ordered < low[:, np.newaxis]).sum(axis=1)
-    above = (ordered > high[:, np.newaxis]).sum(axis=1)
-    last_below = np.where(below > 0, _at(ordered, below - 1), -np.inf)
-    first_above = np.where(above > 0, _at(ordered, counts - above), np.inf)
-    spread = _at(ordered, counts - above - 1) - _at(ordered, below)
-    return (
-        -_rounded_outward(-low, -last_below, -median, spread, has_low),
-        _rounded_outward(high, first_above, median, spread, has_high),
-    )
-
-
-def _at(ordered: np.ndarray, positions: np.ndarray) -> np.ndarray:
-    """Return one value from each row."""
-    inside = np.clip(positions, 0, ordered.shape[1] - 1)
-    return np.take_along_axis(ordered, inside[:, np.newaxis], axis=1)[:, 0]
-
-
-def _quantiles(ordered: np.ndarray, counts: np.ndarray, share: float | np.ndarray) -> np.ndarray:
-    """Return a quantile of the first `counts` values of each row, to the bit as np.quantile interpolates it."""
-    position = (counts - 1) * share
-    before = np.floor(position).astype(np.intp)
-    weight = position - before
-    low, high = _at(ordered, before), _at(ordered, np.minimum(before + 1, counts - 1))
-    return np.where(weight < 0.5, low + (high - low) * weight, high - (high - low) * (1 - weight))
-
-
-def _around(low: np.ndarray, high: np.ndarray, spread: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return `low` less and `high` plus `spread`; without a spread there are no fences."""
-    return np.where(spread > 0, low - spread, -np.inf), np.where(spread > 0, high + spread, np.inf)
-
-
-def _iqr(ordered: np.ndarray, counts: np.ndarray, factors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    lower, upper = (_quantiles(ordered, counts, share) for share in (0.25, 0.75))
-    return _around(lower, upper, factors * (upper - lower))
-
-
-def _zscore(ordered: np.ndarray, counts: np.ndarray, factors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    present, size = ~np.isnan(ordered), np.maximum(counts, 1)
-    mean = np.sum(ordered, axis=1, where=present) / size
-    deviation = ordered - mean[:, np.newaxis]
-    np.square(deviation, out=deviation)
-    return _around(mean, mean, factors * np.sqrt(np.sum(deviation, axis=1, where=present) / size))
-
-
-def _mad(ordered: np.ndarray, counts: np.ndarray, factors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    median = _quantiles(ordered, counts, 0.5)
-    deviation = ordered - median[:, np.newaxis]
-    np.abs(deviation, out=deviation).sort(axis=1)
-    return _around(median, median, factors * _quantiles(deviation, counts, 0.5) / _NORMAL_QUARTILE)
-
-
-def _tail_quantiles(ordered: np.ndarray, counts: np.ndarray, factors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return _quantiles(ordered, counts, factors), _quantiles(ordered, counts, 1 - factors)
-
-
-def _gap(ordered: np.ndarray, counts: np.ndarray, factors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    median = _quantiles(ordered, counts, 0.5)
-    from_left = np.arange(ordered.shape[1])
-    left = _gap_limit(ordered, median, factors, lambda size: np.tile(from_left[:size], (len(counts), 1)))
-    right = _gap_limit(ordered, median, factors, lambda size: counts[:, np.newaxis] - 1 - from_left[:size])
-    return median - left, median + right
-
-
-def _gap_limit(ordered, median, factors, positions) -> np.ndarray:
-    """Return the distance from the median at which a tail begins, its values told by `positions` from the extreme."""
-    size = min(_GAP_BLOCK, ordered.shape[1])
-    while True:
-        inside = np.maximum(positions(size), 0)
-        distance = np.abs(np.take_along_axis(ordered, inside, axis=1) - median[:, np.newaxis])
-        jumps = (distance[:, :-1] >= factors[:, np.newaxis] * distance[:, 1:]) & (distance[:, :-1] > 0)
-        outlying = np.logical_and.accumulate(jumps, axis=1).sum(axis=1)
-        if size == ordered.shape[1] or (outlying < size - 1).all():
-            break
-        size = min(2 * size, ordered.shape[1])
-    kept = _at(distance, outlying)
-    first = np.where(outlying > 0, _at(distance, outlying - 1), np.inf)
-    limit = factors * kept
-    return np.where(limit < first, limit, kept + (first - kept) / 2)
-
-
-def _rounded_outward(limit, first_outlying, median, spread, exists) -> np.ndarray:
-    """Return fences for the right tail: round numbers between each limit and the first value beyond it."""
-    slack = _SLACK * np.abs(limit - median)
-    slack = np.where(slack > 0, slack, _SLACK * spread)
-    farthest = np.where(slack > 0, np.minimum(first_outlying, limit + slack), first_outlying)
-    fences = np.full(len(limit), np.inf)
-    for column in np.flatnonzero(exists & np.isfinite(farthest)):
-        fences[column] = _roundest(float(limit[column]), float(farthest[column]))
-    return fences
-
-
-def _roundest(low: float, high: float) -> float:
-    """Return the number of fewest digits strictly between two others; `low` where no double is.
-
-    Examples
-    --------
-    >>> _roundest(47.31, 47.68), _roundest(-0.0123, 0.5), _roundest(99.2, 100.7), _roundest(1.4, 1.415)
-    (47.4, 0.0, 100.0, 1.41)
-    """
-    shortest_low, shortest_high = Decimal(repr(low)), Decimal(repr(high))
-    step = Decimal(1).scaleb((shortest_high - shortest_low).adjusted())
-    for unit in (step * 10, step, step / 10):
-        number = float(((shortest_low / unit).to_integral_value(ROUND_FLOOR) + 1) * unit)
-        if low < number < high:
-            return number
-    return low
-
-
-_RULES = {"iqr": _iqr, "zscore": _zscore, "mad": _mad, "quantile": _tail_quantiles, "gap": _gap}
 _FACTORS = {  # default, and what a factor must be above and below
     "iqr": (3.0, 0, math.inf),
     "zscore": (3.0, 0, math.inf),

@@ -14,7 +14,8 @@ LAYERS = [
     | {"_scales", "_mondrian", "_hierarchies", "_generalisation"},
     {"_arrays", "_addresses", "_quantiles", "_sampling", "_faker_*"},
     {"_noisy_counts", "_noisy_quantiles", "bounds", "_learning"},
-    {"_constraints", "_suppression", "_calibration", "_discrete_gaussian", "_summaries", "_partial"},
+    {"_constraints", "_suppression", "_calibration", "_discrete_gaussian", "_summaries", "_partial"}
+    | {"_number_summaries", "_fences"},
     {"_files", "base", "specifications", "ledger"},
     {"_folders", "_chunks"},
     {"synthesis", "cleaning", "imputation", "outliers", "binning", "noise", "gaussian", "anonymity"},
@@ -43,7 +44,7 @@ ONLY_IN = {
     "matplotlib": {"plots", "_report_pages"},
     "dask": {"distributed", "_dask_tables"},
     "gender_guesser": {"cleaning"},
-    "datasketches": {"_summaries"},
+    "datasketches": {"_number_summaries"},
     "sqlite3": {"_ledger_file"},
     "dp_accounting": {"accounting"},
 }

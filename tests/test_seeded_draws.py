@@ -238,7 +238,7 @@ def pipelines(rng):
 def in_chunks(pipeline, table, rows, jobs):
     """Return the table that `skdp release` makes of chunks."""
     chunks = [part.reset_index(drop=True) for part in cut_at(table, range(rows, len(table), rows))]
-    assert _chunkwise.obstacle(pipeline, chunks[0], len(table), placed=True) is None
+    assert _chunkwise.obstacle(pipeline, chunks[0], placed=True) is None
     _chunkwise.learn(pipeline, chunks, jobs, lambda rows: None)
     parts = [part for part, _ in _chunkwise.released(Account(Recipe(pipeline)), chunks, jobs)]
     return pa.concat_tables([part.cast(parts[0].schema) for part in parts])
@@ -327,7 +327,7 @@ def test_a_step_learns_in_chunks_from_the_very_draws_of_a_seed(small_blocks):
     steps = make_pipeline(noise, QuantileBinner(4, columns="Score", round_edges=False))
     assert in_chunks(clone(steps), table, 30, 2)["Score"].to_pandas().value_counts().tolist() == [50] * 4
     unseeded = clone(steps).set_params(laplacenoise__random_state=None)
-    assert _chunkwise.obstacle(unseeded, table, 200, placed=True) == "QuantileBinner learns from what LaplaceNoise drew"
+    assert _chunkwise.obstacle(unseeded, table, placed=True) == "QuantileBinner learns from what LaplaceNoise drew"
 
 
 def test_who_does_not_tell_steps_where_chunks_begin_has_an_obstacle():
