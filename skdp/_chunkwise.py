@@ -15,9 +15,8 @@ from sklearn.preprocessing import Binarizer
 
 from skdp import _frames
 from skdp._files import TableWriter
-from skdp._passage import DRAWING, NOISE, Part, is_seeded, passed, stages
+from skdp._passage import DRAWING, NOISE, Part, in_order, is_seeded, passed, stages
 from skdp._released import Account, Look
-from skdp._streaming import in_order
 from skdp.binning import IntervalBinner
 from skdp.cleaning import PIICleaner
 from skdp.gaussian import GaussianNoise

@@ -128,7 +128,7 @@ def _made_in_chunks(
     made, rest = Records(pipeline[0], request, options.jobs), _behind(pipeline)
     passes = _chunkwise.count_passes(rest)
     if options.recipe.lower().endswith(".toml"):  # what the steps of the others learn holds of any records
-        reason = _chunkwise.obstacle(rest, made.none)
+        reason = _chunkwise.obstacle(rest, made.none, placed=True)
         if made.total <= options.chunk_rows and (passes or reason):
             return None
         if reason:

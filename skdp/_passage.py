@@ -6,14 +6,14 @@ of rows together, by their other columns, is handed whole blocks.
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from skdp._streaming import in_order
 from skdp._streams import rows_before
 from skdp.cleaning import PIICleaner
 from skdp.gaussian import GaussianNoise
@@ -68,6 +68,30 @@ class Part(NamedTuple):
         keep = self.keep.copy()
         keep[keep] = kept
         return self._replace(table=table, keep=keep)
+
+
+def in_order(items: Iterable, function: Callable[[Any], Any], jobs: int) -> Iterator:
+    """Yield ``function(item)`` for each item in turn, worked on by `jobs` threads.
+
+    Items are taken one by one as there is room: no more than ``jobs + 1`` are in work or wait to be fetched.
+
+    Examples
+    --------
+    >>> list(in_order(range(5), lambda number: number**2, 2))
+    [0, 1, 4, 9, 16]
+    """
+    waiting: deque = deque()
+    with ThreadPoolExecutor(jobs) as pool:
+        try:
+            for item in items:
+                waiting.append(pool.submit(function, item))
+                if len(waiting) > jobs:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for one in waiting:
+                one.cancel()
 
 
 def stages(steps: Sequence[tuple[str, Any]]) -> list[list]:

@@ -2,16 +2,18 @@
 
 import os
 import sys
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from skdp import _frames
 from skdp._folders import PartFolder
+from skdp._passage import Part, in_order, passed, stages
+from skdp._streams import rows_before
+from skdp.pipeline import Pipeline
 from skdp.synthesis import BLOCK_ROWS, FakerSynthesizer
 
 CHUNK_ROWS = 4 * BLOCK_ROWS
@@ -21,30 +23,6 @@ def default_jobs() -> int:
     """Return how many threads work where nothing else is said: a core each, at most 4."""
     available = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else range(os.cpu_count() or 1)
     return min(len(available), 4)
-
-
-def in_order(items: Iterable, function: Callable[[Any], Any], jobs: int) -> Iterator:
-    """Yield ``function(item)`` for each item in turn, worked on by `jobs` threads.
-
-    Items are taken one by one as there is room: no more than ``jobs + 1`` are in work or wait to be fetched.
-
-    Examples
-    --------
-    >>> list(in_order(range(5), lambda number: number**2, 2))
-    [0, 1, 4, 9, 16]
-    """
-    waiting: deque = deque()
-    with ThreadPoolExecutor(jobs) as pool:
-        try:
-            for item in items:
-                waiting.append(pool.submit(function, item))
-                if len(waiting) > jobs:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for one in waiting:
-                one.cancel()
 
 
 @contextmanager
@@ -93,13 +71,19 @@ class Records:
         return self.passed_to(lambda block: block)
 
     def passed_to(self, function: Callable[[Any], Any], start: int = 0) -> Iterator[Any]:
-        """Yield what a function makes of each block in turn, from the record `start` on."""
+        """Yield what a function, told where it begins, makes of each block in turn, from the record `start` on."""
         plan = self.synthesizer.plan(self.request)
         lows = [start, *range(start // BLOCK_ROWS * BLOCK_ROWS + BLOCK_ROWS, self.total, BLOCK_ROWS)]
         spans = zip(lows, [*lows[1:], self.total], strict=True)
+
+        def at(low: int, block: Any) -> Any:
+            with rows_before(low):
+                return function(block)
+
         if plan.in_order:
-            return in_order((plan.rows(*span) for span in spans), function, self.jobs)
-        return in_order(spans, lambda span: function(plan.rows(*span)), self.jobs)
+            made = ((span[0], plan.rows(*span)) for span in spans)
+            return in_order(made, lambda one: at(*one), self.jobs)
+        return in_order(spans, lambda span: at(span[0], plan.rows(*span)), self.jobs)
 
 
 def synthesized(records: Records, rest: Any, rows: int, start: int = 0) -> Iterator[tuple[pa.Table, int, bool]]:
@@ -125,17 +109,37 @@ def synthesized(records: Records, rest: Any, rows: int, start: int = 0) -> Itera
     last : bool
         Whether it is the last piece of its chunk.
     """
-
-    def released(block: Any) -> tuple[pa.Table, Any]:
-        table, keep = rest.release(block)
-        return pa.table(_frames.arrow_table(table)), keep
-
-    for table, keep in records.passed_to(released, start):
+    for table, keep in _released(records, rest, start):
         first, stop = start, start + len(keep)
         for end in [*range(start // rows * rows + rows, stop, rows), stop]:
             kept = int(keep[start - first : end - first].sum())
             yield table[:kept], end - start, end % rows == 0
             table, start = table[kept:], end
+
+
+def _released(records: Records, rest: Any, start: int) -> Iterator[tuple[pa.Table, np.ndarray]]:
+    """Yield blocks as the steps release them, from the record `start` on, and which of their records are kept.
+
+    Where a step draws by a seed behind one that drops records, those before `start` are made, too, to be counted.
+    """
+    *front, last = stages(rest.steps)
+
+    def finished(block: Any) -> tuple[pa.Table, np.ndarray]:
+        table, keep = Pipeline(last).release(block)
+        return pa.table(_frames.arrow_table(table)), keep
+
+    def behind(part: Part) -> tuple[pa.Table, np.ndarray]:
+        part = part.through(last)
+        return pa.table(_frames.arrow_table(part.table)), part.keep
+
+    if not front:
+        yield from records.passed_to(finished, start)
+        return
+    for table, keep in in_order(passed(records, front, records.jobs), behind, records.jobs):
+        skipped = min(start, len(keep))
+        start -= skipped
+        if skipped < len(keep) or not len(keep):
+            yield table[int(keep[:skipped].sum()) :], keep[skipped:]
 
 
 def cut(table: pa.Table, rows: int) -> Iterator[tuple[pa.Table, int, bool]]:
