@@ -260,7 +260,8 @@ class OutlierDropper(PartialFitMixin, RowDropperMixin, PrivacyTransformer):
             try:
                 low, high = fences_of_summary(summaries[column], self.method, factor)
             except HiddenGap:
-                requirement = f"another one: column {column!r} has gaps that chunks do not tell; or fit the whole table"
+                others = "'iqr', 'zscore', 'mad' or 'quantile', or the whole table fitted at once"
+                requirement = f"{others}, where chunks do not tell the gaps of a column (here {column!r})"
                 raise invalid(self, "method", self.method, requirement) from None
             fences |= self._in_tails([column], np.array([low]), np.array([high]))
         return fences

@@ -4,6 +4,7 @@ import builtins
 import contextlib
 import pickle
 import random
+from collections import Counter
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,8 @@ from hypothesis import strategies as st
 from sklearn.base import clone
 
 from skdp import OutlierDropper, QuantileBinner, _number_summaries
+from skdp._checks import ParameterError
+from skdp._fences import HiddenGap, fences_of_summary, fences_of_values
 from skdp._number_summaries import RANK_ERROR, Beyond, Cells, Moments, NumberSummary
 from skdp._quantiles import PartialOrder, WeightedOrder, bins_of, quantile_bins
 
@@ -435,21 +438,50 @@ GAPS = {
 @pytest.mark.parametrize("factor", [1.05, 2.0, 30.0])
 def test_gaps_in_chunks_part_the_values_as_those_of_the_table_do(name, factor):
     table = table_of(np.r_[lognormal(), GAPS[name], np.nan, np.inf])
-    chunked, whole = (
-        in_chunks(OutlierDropper("gap", factor=factor), table),
-        OutlierDropper("gap", factor=factor).fit(table),
-    )
-    flagged, wanted = chunked.keep_mask(table), whole.keep_mask(table)
-    assert (flagged == wanted).all()
+    chunked, whole = in_chunks(OutlierDropper("gap", factor=factor), table), OutlierDropper("gap", factor=factor)
+    assert (chunked.keep_mask(table) == whole.fit(table).keep_mask(table)).all()
     assert np.isfinite(chunked.fences_["income"]).tolist() == np.isfinite(whole.fences_["income"]).tolist()
 
 
-def test_a_gap_that_cells_may_hide_is_refused_and_the_error_names_the_column():
-    # 100,000 numbers close to the median on the right, and none on the left but a few in cells of two octaves
-    table = table_of(np.r_[np.random.default_rng(0).uniform(1.0, 1.0 + 1e-9, ROWS), lognormal(6000), -lognormal(6000)])
-    with pytest.raises(ValueError, match="column 'income' has gaps that chunks do not tell") as error:
-        in_chunks(OutlierDropper("gap", factor=1 + 1e-9), table)
-    assert "1.0" not in str(error.value).split("instead")[0]
+def gaps_in_few_cells(patch):
+    """Return how often fences of gaps parted 300 small tables as whole, otherwise, or not at all."""
+    patch.setattr(_number_summaries, "MOST_DISTINCT", 50)
+    patch.setattr(_number_summaries, "MOST_CELLS", 40)
+    found = Counter()
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        values = rng.choice([-1, 1], 200) * np.exp(rng.normal(0, rng.choice([1, 8]), 200))
+        factor = rng.choice([1.05, 1.5, 2.0])
+        low, high = fences_of_values(values[np.newaxis], "gap", np.array([factor]))
+        try:
+            some_low, some_high = fences_of_summary(summary_of(values), "gap", factor)
+        except HiddenGap:
+            found["refused"] += 1
+        else:
+            wanted, parted = ((values < ends[0]) | (values > ends[1]) for ends in ((low, high), (some_low, some_high)))
+            found["right" if (wanted == parted).all() else "wrong"] += 1
+    return found
+
+
+def test_gaps_that_cells_may_hide_are_refused_and_no_others_are_wrong(monkeypatch):
+    found = gaps_in_few_cells(monkeypatch)
+    assert found["refused"] > 50 and found["right"] > 50 and not found["wrong"]
+
+
+def test_gaps_for_which_what_is_hidden_is_forgotten_are_caught(monkeypatch):
+    monkeypatch.setattr(Cells, "items", lambda cells, real=Cells.items: (*real(cells)[:2], 0 * real(cells)[2]))
+    assert gaps_in_few_cells(monkeypatch)["wrong"]
+
+
+def test_the_refusal_of_a_gap_names_the_column_and_no_value(monkeypatch):
+    monkeypatch.setattr("skdp.outliers.fences_of_summary", lambda *_: refused())
+    with pytest.raises(ParameterError, match="the whole table.*gaps of a column .here 'income'") as error:
+        in_chunks(OutlierDropper("gap"), table_of(lognormal(1000)))
+    assert not any(map(str.isdigit, str(error.value)))
+
+
+def refused():
+    raise HiddenGap
 
 
 @pytest.mark.long
