@@ -14,6 +14,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.preprocessing import Binarizer
 
 from skdp import _frames
+from skdp._checks import ParameterError
 from skdp._files import TableWriter
 from skdp._passage import DRAWING, NOISE, Part, in_order, is_seeded, passed, stages
 from skdp._released import Account, Look
@@ -154,8 +155,7 @@ def learn(
             for part in parts:
                 _learn_from(step, part)
                 between(len(part))
-            if hasattr(step, "finish"):
-                step.finish()  # here, not in the middle of a release
+            _finish(step)  # here, not in the middle of a release
         else:
             step.fit(next(parts, None))
             parts.close()
@@ -165,6 +165,13 @@ def _learn_from(step: Any, part: pd.DataFrame) -> None:
     try:
         step.partial_fit(part)
     except ValueError as error:  # whether it is the table's fault or that of the chunks, the whole table tells
+        raise NotInChunks(f"{_kind(step)} cannot learn from this table in chunks") from error
+
+
+def _finish(step: Any) -> None:
+    try:
+        step.finish()
+    except (ParameterError, ImportError) as error:  # what chunks hide, or a sketch for which a package is missing
         raise NotInChunks(f"{_kind(step)} cannot learn from this table in chunks") from error
 
 

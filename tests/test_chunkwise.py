@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skdp import KAnonymizer, LaplaceNoise, OutlierDropper, PrivacyLedger, QuantileBinner
+from skdp import KAnonymizer, LaplaceNoise, OutlierDropper, PrivacyLedger, QuantileBinner, _number_summaries
 from skdp._chunks import table_chunks
 from skdp._chunkwise import obstacle
 from skdp._files import read_table
@@ -285,6 +285,19 @@ def test_another_table_or_recipe_does_not_go_on(folder, capsys, monkeypatch):
         file.write("x\n")
     assert release(folder, NOISE, "--resume") == 2
     assert "another table" in capsys.readouterr().err
+
+
+def test_a_column_of_numbers_too_close_for_chunks_is_learned_from_the_whole_table(folder, capsys, monkeypatch):
+    monkeypatch.setattr(_number_summaries, "MOST_DISTINCT", 100)
+    monkeypatch.setattr(_number_summaries, "MOST_CELLS", 50)
+    monkeypatch.setattr(_number_summaries, "_sketches", lambda: None)  # as where datasketches is not installed
+    rng = np.random.default_rng(1)
+    table = read_table(folder / "people.csv")
+    close = np.where(rng.random(ROWS) < 0.5, rng.normal(1e6, 0.1, ROWS), rng.normal(0, 1, ROWS))
+    table.assign(Income=close).to_csv(folder / "people.csv", index=False)
+    assert release(folder, QUANTILES) == 0
+    note = "skdp: note: QuantileBinner cannot learn from this table in chunks, so all of it is in memory at once\n"
+    assert capsys.readouterr().err == note
 
 
 def test_a_step_that_fails_on_chunks_gets_the_whole_table(folder, capsys, monkeypatch):
