@@ -138,7 +138,7 @@ def suggestions(columns: Sequence[Column]) -> dict[str, list[str]]:
     quasi = [
         column.name
         for column in columns
-        if column.name not in named and column.distinct > 1 and _words(column.name) & QUASI_IDENTIFIER_WORDS
+        if column.name not in named and column.distinct > 1 and may_be_known(column.name)
     ]
     middling = [
         column.name
@@ -175,8 +175,15 @@ def _spelled_words(name: str) -> list[str]:
     return re.findall(r"[^\W\d_]+", apart.casefold())
 
 
-def _words(name: str) -> set[str]:
-    return set(_spelled_words(name))
+def may_be_known(name: str) -> bool:
+    """Whether a column's name says that others may know what it holds of a person.
+
+    Examples
+    --------
+    >>> may_be_known("HouseholdIncome"), may_be_known("CreditDebt")
+    (True, False)
+    """
+    return not QUASI_IDENTIFIER_WORDS.isdisjoint(_spelled_words(name))
 
 
 def described(frame: Any, name: str) -> Column:

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from skdp import _arrays, _frames
 from skdp._checks import nearest
+from skdp._inspection import may_be_known
 from skdp._recipe_files import Recipe
 from skdp._recipe_values import Place
 from skdp.anonymity import KAnonymizer
@@ -124,6 +125,8 @@ class Account:
             yield from _listed("quasi-identifiers", self._known)
             before, after = (self._smallest(*both) for both in zip(self._classes, self._names(), strict=True))
             yield f"  k: {before} before, {after} after"
+        if more := self._known_besides():
+            yield from _listed("not counted, though others may know them", more)
         yield "differential privacy, step by step:"
         for name, step in self.recipe.pipeline.steps:
             guarantee = getattr(step, "privacy_guarantee_", None)
@@ -143,6 +146,16 @@ class Account:
             "changed": [name for name in after if name in self._changed],
             "untouched": [name for name in after if name in before and name not in self._changed],
         }
+
+    def _known_besides(self) -> list[str]:
+        """Return the released columns that are real, without a role, and of a name as if others could know them."""
+        settled = {*self._known, *self.recipe.sensitive}
+        for _, step in self.recipe.pipeline.steps:
+            guarantee = getattr(step, "privacy_guarantee_", None)
+            if guarantee is not None and guarantee.scope != "central":  # noise
+                settled |= set(guarantee.columns)
+            settled |= set(getattr(step, "schema_", ()))  # fictitious
+        return [name for name in self._names()[1] if name not in settled and may_be_known(str(name))]
 
     def _class_sizes(self, table: Any) -> pa.Table | None:
         present = [column for column in self._known if column in table.columns]

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skdp import _frames
+from skdp import Choice, FakerSynthesizer, IntervalBinner, LaplaceNoise, _frames
 from skdp._recipe_files import Recipe
-from skdp._released import Account
+from skdp._released import Account, account
 from skdp._report_columns import happened
 from skdp.pipeline import Pipeline
 
@@ -55,3 +55,20 @@ def test_a_type_alone_is_no_change(name):
 @pytest.mark.parametrize("name", OTHER)
 def test_another_cell_is_a_change_whatever_the_types(name):
     assert changed(*OTHER[name]) == (True, True)
+
+
+def test_columns_that_others_may_know_and_the_recipe_does_not_count_are_named():
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({
+        "Age": rng.integers(0, 90, 50), "Region": rng.choice(["North", "South"], 50), "City": "Lima",
+        "HouseholdIncome": rng.integers(0, 90, 50), "Debt": rng.random(50), "Gender": rng.choice(["f", "m"], 50),
+    })  # fmt: skip
+    steps = [
+        ("binner", IntervalBinner({"Age": [30, 60]})),
+        ("noise", LaplaceNoise(bounds={"HouseholdIncome": (0, 90)})),
+        ("fake", FakerSynthesizer({"City": Choice(["Oslo", "Bonn"])})),
+    ]
+    recipe = Recipe(Pipeline(steps), quasi_identifiers=("Region",), sensitive=("Gender",))
+    released = recipe.pipeline.fit_transform(table)
+    lines = list(account(recipe, table, released, np.ones(50, dtype=bool)))
+    assert "not counted, though others may know them: Age" in lines
