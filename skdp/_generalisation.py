@@ -16,7 +16,7 @@ from skdp import _frames
 from skdp._checks import ParameterError
 from skdp._hierarchies import Hierarchy
 from skdp._mondrian import Tree
-from skdp._scales import RangeScale, SetScale, TreeScale, runs_of
+from skdp._scales import RangeScale, Runs, SetScale, TreeScale
 
 MISSING = "missing"
 EDGE = r"(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)"
@@ -103,9 +103,8 @@ class Ranges:
         codes = np.maximum(np.searchsorted(self.values, values, side="right"), 1)
         return np.where(np.isnan(values), 0, codes)
 
-    def learn(self, frame, codes, classes, n_classes) -> np.ndarray:
-        """Remember the classes' ranges, and return what each covers."""
-        runs = runs_of(classes, codes, n_classes, self.scale.size)
+    def learn(self, runs: Runs) -> np.ndarray:
+        """Remember the classes' ranges, and return what each covers; `runs` are the codes in each class."""
         first, self.high = runs.code[runs.starts], runs.code[runs.ends]
         self.has_missing = first == 0
         second = runs.code[np.minimum(runs.starts + 1, runs.ends)]
@@ -158,11 +157,10 @@ class Ranges:
 class Means(Ranges):
     """A column of numbers, and the means that its classes become."""
 
-    def learn(self, frame, codes, classes, n_classes) -> np.ndarray:
+    def learn(self, runs: Runs) -> np.ndarray:
         """Remember the classes' ranges and means, and return what each range covers."""
-        runs = runs_of(classes, codes, n_classes, self.scale.size)
         self.means = _means(runs, np.append(0.0, self.values))
-        return super().learn(frame, codes, classes, n_classes)
+        return super().learn(runs)
 
     def forget(self, tree: Tree, number: int) -> None:
         """Keep only limits halfway between values of two classes, as means do not show the ends of ranges."""
@@ -229,9 +227,8 @@ class Sets:
         known = self.size > len(self.values)
         return np.where(absent, len(self.values) if known else -1, codes)
 
-    def learn(self, frame, codes, classes, n_classes) -> np.ndarray:
-        """Remember the classes' sets, and return what each covers."""
-        runs = runs_of(classes, codes, n_classes, self.scale.size)
+    def learn(self, runs: Runs) -> np.ndarray:
+        """Remember the classes' sets, and return what each covers; `runs` are the codes in each class."""
         self.held = runs.part * self.scale.size + runs.code
         self._check_text(runs)
         names = np.array([*self.values.to_pylist(), MISSING], dtype=object)[runs.code]
@@ -273,7 +270,7 @@ class Sets:
 class Nodes:
     """A column of categories with a hierarchy, and the lowest common nodes that its classes become."""
 
-    def __init__(self, owner, frame, column, hierarchy: Hierarchy):
+    def __init__(self, owner, frame, column, hierarchy: Hierarchy, times=None):
         self.column, self.hierarchy = column, hierarchy
         absent = _frames.missing(frame, column).any()
         paths, covers = hierarchy.paths, hierarchy.covers
@@ -281,12 +278,13 @@ class Nodes:
             paths = np.vstack([paths, [paths[0, 0]] + [len(covers)] * (paths.shape[1] - 1)])
             covers = np.append(covers, 0.0)
         self.scale, self.size = TreeScale(paths, covers), len(paths)
-        unknown = int((self.codes(frame) < 0).sum())
-        if unknown:
+        unknown = self.codes(frame) < 0
+        if unknown.any():
+            n_rows = int(unknown.sum() if times is None else times[unknown].sum())
             who = owner if isinstance(owner, str) else type(owner).__name__
             raise ParameterError(
                 f"The 'hierarchies' parameter of {who} must hold every value of column {column!r}. "
-                f"It misses those of {unknown} rows."
+                f"It misses those of {n_rows} rows."
             )
 
     def codes(self, frame) -> np.ndarray:
@@ -297,9 +295,8 @@ class Nodes:
         absent = texts.is_null().to_numpy(zero_copy_only=False)
         return np.where(absent, len(leaves) if self.size > len(leaves) else -1, codes)
 
-    def learn(self, frame, codes, classes, n_classes) -> np.ndarray:
-        """Remember the classes' nodes, and return what each covers."""
-        runs = runs_of(classes, codes, n_classes, self.scale.size)
+    def learn(self, runs: Runs) -> np.ndarray:
+        """Remember the classes' nodes, and return what each covers; `runs` are the codes in each class."""
         self.depth = self.scale.depths(runs)
         self.node = self.scale.paths[runs.code[runs.starts], self.depth]
         self.names = pa.array(self.hierarchy.names, pa.large_string())
