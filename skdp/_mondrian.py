@@ -154,12 +154,12 @@ class Tree:
     relaxed: np.ndarray
 
 
-class _Growth:
-    """A tree that grows by one depth at a time."""
+class Growth:
+    """A tree that grows by one depth at a time; or several, whose roots are the first nodes."""
 
-    def __init__(self, n_attributes: int):
-        self.attribute, self.children = np.full(1, -1), np.zeros((1, 2), dtype=np.int64)
-        self.highest, self.relaxed = np.zeros(1, dtype=np.int64), np.zeros(1, dtype=bool)
+    def __init__(self, n_attributes: int, n_roots: int = 1):
+        self.attribute, self.children = np.full(n_roots, -1), np.zeros((n_roots, 2), dtype=np.int64)
+        self.highest, self.relaxed = np.zeros(n_roots, dtype=np.int64), np.zeros(n_roots, dtype=bool)
         self.left: list[list[np.ndarray]] = [[] for _ in range(n_attributes)]
         self.n_classes = 0
 
@@ -193,7 +193,9 @@ class _Growth:
         return Tree(self.attribute, self.children, self.highest, left, self.relaxed)
 
 
-def partition(records: Records, recoding: Recoding) -> tuple[np.ndarray, Tree]:
+def partition(
+    records: Records, recoding: Recoding, begun: np.ndarray | None = None, n_begun: int = 1
+) -> tuple[np.ndarray, Tree]:
     """Return the equivalence class of each record, and the tree that leads there.
 
     Parameters
@@ -202,11 +204,15 @@ def partition(records: Records, recoding: Recoding) -> tuple[np.ndarray, Tree]:
         What is to be cut.
     recoding : Recoding
         How to cut.
+    begun : ndarray of int64 of shape (n_records,), optional
+        The part that each record is in already; each has a tree then. By default all are in one.
+    n_begun : int, default=1
+        How many such parts there are; each must have records.
     """
-    growth, n_rows = _Growth(len(records.codes)), len(records)
+    growth, n_rows = Growth(len(records.codes), n_begun), len(records)
     classes = np.empty(n_rows, dtype=np.int64)
-    none = np.zeros(n_rows, dtype=np.int64)
-    parts = Parts(np.arange(n_rows), none, np.zeros(1, dtype=np.int64), records)
+    begun = np.zeros(n_rows, dtype=np.int64) if begun is None else begun
+    parts = Parts(np.arange(n_rows), begun, np.arange(n_begun), records)
     while len(parts.rows):
         cut_by, left = _strict_cuts(parts, recoding, growth)
         if recoding.relaxed and (cut_by < 0).any():
@@ -218,7 +224,7 @@ def partition(records: Records, recoding: Recoding) -> tuple[np.ndarray, Tree]:
     return classes, growth.tree()
 
 
-def _settled(growth: _Growth, classes: np.ndarray, parts: Parts, done: np.ndarray) -> tuple[Parts, np.ndarray]:
+def _settled(growth: Growth, classes: np.ndarray, parts: Parts, done: np.ndarray) -> tuple[Parts, np.ndarray]:
     """Make the parts that are `done` into classes; return the others, and which records are theirs."""
     numbers = np.full(len(done), -1)
     numbers[done] = growth.close(parts.nodes[done])
@@ -227,7 +233,7 @@ def _settled(growth: _Growth, classes: np.ndarray, parts: Parts, done: np.ndarra
     return parts.only(~done)
 
 
-def _strict_cuts(parts: Parts, recoding: Recoding, growth: _Growth) -> tuple[np.ndarray, np.ndarray]:
+def _strict_cuts(parts: Parts, recoding: Recoding, growth: Growth) -> tuple[np.ndarray, np.ndarray]:
     """Return which quasi-identifier each part is cut by (-1: none), and which records go to the left."""
     n_parts = len(parts.nodes)
     best, cut_by, found = np.zeros(n_parts), np.full(n_parts, -1), []
@@ -237,8 +243,7 @@ def _strict_cuts(parts: Parts, recoding: Recoding, growth: _Growth) -> tuple[np.
         gain = cut.gain * recoding.weights[number]
         if recoding.constraints:
             gain = np.where(_both_allowed(parts, code, scale.size, runs, cut, recoding), gain, -np.inf)
-        better = gain > best * (1 + 1e-9)
-        best[better], cut_by[better] = gain[better], number
+        _keep_better(gain, number, best, cut_by)
         found.append((runs, cut.left))
     left = np.zeros(len(parts.rows), dtype=bool)
     for number, (runs, chosen) in enumerate(found):
@@ -249,6 +254,20 @@ def _strict_cuts(parts: Parts, recoding: Recoding, growth: _Growth) -> tuple[np.
             taken = chosen & (cut_by == number)[runs.part]
             growth.remember(number, scale, parts.nodes[runs.part[taken]], runs.code[taken])
     return cut_by, left
+
+
+def _keep_better(gain: np.ndarray, number: int, best: np.ndarray, cut_by: np.ndarray) -> None:
+    """Let a quasi-identifier cut the parts where it gains more than the best before; changes `best` and `cut_by`."""
+    better = gain > best * (1 + 1e-9)
+    best[better], cut_by[better] = gain[better], number
+
+
+def best_cuts(gains: Sequence[np.ndarray]) -> np.ndarray:
+    """Return which quasi-identifier each part is cut by (-1: none), by what is gained along each."""
+    best, cut_by = np.zeros(len(gains[0])), np.full(len(gains[0]), -1)
+    for number, gain in enumerate(gains):
+        _keep_better(gain, number, best, cut_by)
+    return cut_by
 
 
 def _both_allowed(parts: Parts, code: np.ndarray, size: int, runs: Runs, cut: Cut, recoding: Recoding) -> np.ndarray:
@@ -262,7 +281,7 @@ def _both_allowed(parts: Parts, code: np.ndarray, size: int, runs: Runs, cut: Cu
     return fine
 
 
-def _add_relaxed_cuts(parts: Parts, recoding: Recoding, growth: _Growth, cut_by: np.ndarray, left: np.ndarray) -> None:
+def _add_relaxed_cuts(parts: Parts, recoding: Recoding, growth: Growth, cut_by: np.ndarray, left: np.ndarray) -> None:
     """Cut the parts without a strict cut through a value where that saves something; changes `cut_by` and `left`."""
     wanted = (cut_by < 0) & (parts.sizes >= 2 * recoding.k)
     if not wanted.any():
@@ -317,7 +336,7 @@ def find(tree: Tree, codes: Sequence[np.ndarray], sizes: Sequence) -> tuple[np.n
         left = np.zeros(len(rows), dtype=bool)
         for number, (code, size) in enumerate(zip(codes, sizes, strict=True)):
             here = np.flatnonzero((tree.attribute[node] == number) & ~tree.relaxed[node])
-            left[here] = _goes_left(tree, number, size, node[here], code[rows[here]])
+            left[here] = goes_left(tree.highest, tree.left[number], size, node[here], code[rows[here]])
         both = tree.relaxed[node]
         rows = np.concatenate([rows, rows[both]])
         node = np.concatenate([tree.children[node, np.where(left | both, 0, 1)], tree.children[node[both], 1]])
@@ -325,10 +344,11 @@ def find(tree: Tree, codes: Sequence[np.ndarray], sizes: Sequence) -> tuple[np.n
     return np.concatenate([empty, *(one for one, _ in found)]), np.concatenate([empty, *(one for _, one in found)])
 
 
-def _goes_left(tree: Tree, number: int, size, nodes: np.ndarray, codes: np.ndarray) -> np.ndarray:
+def goes_left(highest: np.ndarray, keys: np.ndarray, size, nodes: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Return which codes go to the left at their nodes: up to the highest where there is no `size`, else by `keys`."""
     if size is None:
-        return codes <= tree.highest[nodes]
-    keys, wanted = tree.left[number], nodes * size + codes
+        return codes <= highest[nodes]
+    wanted = nodes * size + codes
     if not len(keys):
         return np.zeros(len(nodes), dtype=bool)
     return (keys[np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)] == wanted) & (codes >= 0)

@@ -39,6 +39,11 @@ class Runs:
         """How many records each part has."""
         return np.add.reduceat(self.count, self.starts)
 
+    def only(self, kept: np.ndarray) -> "Runs":
+        """Return the runs where `kept` is True; each part must keep some."""
+        part = self.part[kept]
+        return Runs(part, self.code[kept], self.count[kept], np.searchsorted(part, np.arange(len(self.starts))))
+
 
 @dataclass(frozen=True)
 class Cut:

@@ -9,7 +9,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdp import _frames
 from skdp._checks import ParameterError, check_columns, check_integer, check_option, invalid
-from skdp._constraints import spread
+from skdp._coarse_classes import Coding, classes_of
+from skdp._constraints import Numbering, spread
 from skdp._generalisation import Means, Nodes, Ranges, Sets
 from skdp._hierarchies import read_hierarchy
 from skdp._mondrian import Recoding, Records, find, partition
@@ -207,7 +208,7 @@ class KAnonymizer(PartialFitMixin, PrivacyTransformer):
         self._classified(frame)
 
     def _collect(self, frame):
-        identifiers, sensitive = self._roles(frame)
+        identifiers, sensitive = self._roles(frame.columns)
         rows = DistinctRows.count(frame, [*identifiers, *sensitive])
         return Collected(list(frame.columns), len(frame), {_ROWS: rows}, frozenset(), {})
 
@@ -217,6 +218,29 @@ class KAnonymizer(PartialFitMixin, PrivacyTransformer):
             self._classified(rows.expanded())
         else:
             self._classified(rows.frame, rows.counts)
+
+    def _values(self, frame) -> dict:
+        """Return the values of each column that classes depend on, and how often each occurs in a piece of a table."""
+        identifiers, sensitive = self._roles(frame.columns)
+        return {name: DistinctRows.count(frame, [name]) for name in [*identifiers, *self._constrained(sensitive)]}
+
+    def _learn_pieces(self, names, values, pieces_of):
+        """Learn from a table of these columns in pieces, of whose values `values` are the sums.
+
+        `pieces_of` takes a `Coding`, and returns the pieces as `classes_of` takes them.
+        """
+        n_rows = int(next(iter(values.values())).counts.sum())
+        self._check_parameters(n_rows)
+        self.quasi_identifiers_, sensitive = self._roles(names)
+        counted = {name: (own.frame, name, own.counts) for name, own in values.items()}
+        columns = {name: self._column(*counted[name]) for name in sorted(self.quasi_identifiers_, key=str)}
+        asked = {name: self._spread(*counted[name]) for name in self._constrained(sensitive)}
+        numberings = [Numbering(values[name].frame, name, codes) for name, (codes, _) in asked.items()]
+        recoding = self._recoding(columns, [constraint for _, constraint in asked.values()])
+        coding = Coding(list(columns.values()), numberings, recoding)
+        classes = classes_of(pieces_of(coding), coding, int(self.max_suppression * n_rows))
+        self._tree = classes.tree
+        self._learn(columns, classes.gists, classes.sizes, classes.n_suppressed)
 
     def _transform(self, frame):
         check_is_fitted(self)
@@ -238,7 +262,7 @@ class KAnonymizer(PartialFitMixin, PrivacyTransformer):
     def _classified(self, frame, times=None) -> np.ndarray:
         """Learn the classes, and return that of each row; -1 is suppressed. Each row stands for `times` of them."""
         self._check_parameters(len(frame) if times is None else int(times.sum()))
-        self.quasi_identifiers_, sensitive = self._roles(frame)
+        self.quasi_identifiers_, sensitive = self._roles(frame.columns)
         # in the order of their names, so that the order of columns does not matter where two cuts are equally good
         columns = {name: self._column(frame, name, times) for name in sorted(self.quasi_identifiers_, key=str)}
         asked = [self._spread(frame, name, times) for name in self._constrained(sensitive)]
@@ -247,21 +271,25 @@ class KAnonymizer(PartialFitMixin, PrivacyTransformer):
         records, place = _thinned(Records(codes, [own for own, _ in asked], times), recoding)
         classes, self._tree = partition(records, recoding)
         suppressed = self._suppressed(records, recoding, classes)
-        self._learn(columns, records, classes, ~suppressed)
+        n_suppressed = int(tally(suppressed.astype(np.int64), 2, records.times)[1])
+        kept, own = records.taken(~suppressed), classes[~suppressed]
+        sizes = tally(own, 0, kept.times)
+        gists = (
+            column.gist(runs_of(own, code, len(sizes), column.scale.size, kept.times))
+            for column, code in zip(columns.values(), kept.codes, strict=True)
+        )
+        self._learn(columns, gists, sizes, n_suppressed)
         return np.where(suppressed, -1, classes)[place]
 
-    def _learn(self, columns, records, classes, kept):
+    def _learn(self, columns, gists, sizes, n_suppressed):
         """Remember the labels of the classes, and how much they tell."""
-        records, classes, n_rows = records.taken(kept), classes[kept], tally(kept.astype(int), 2, records.times)
-        self.class_sizes_ = tally(classes, 0, records.times)
-        self.n_suppressed_ = int(n_rows[0])
-        self._covered = np.zeros(len(self.class_sizes_))
-        for number, column in enumerate(columns.values()):
-            codes, n_classes = records.codes[number], len(self.class_sizes_)
-            self._covered += column.learn(runs_of(classes, codes, n_classes, column.scale.size, records.times))
+        self.class_sizes_, self.n_suppressed_ = sizes, n_suppressed
+        self._covered = np.zeros(len(sizes))
+        for number, (column, gist) in enumerate(zip(columns.values(), gists, strict=True)):
+            self._covered += column.learn(gist)
             column.forget(self._tree, number)
-        covered = float(self._covered @ self.class_sizes_) + self.n_suppressed_ * len(columns)
-        self.granularity_ = 1 - covered / (int(n_rows.sum()) * len(columns))
+        covered = float(self._covered @ sizes) + n_suppressed * len(columns)
+        self.granularity_ = 1 - covered / ((int(sizes.sum()) + n_suppressed) * len(columns))
         self._columns = columns
         reason = "k-anonymity, l-diversity and t-closeness are not differential privacy"
         self.privacy_guarantee_ = PrivacyGuarantee(
@@ -308,19 +336,19 @@ class KAnonymizer(PartialFitMixin, PrivacyTransformer):
         check_columns(self, "weights", list(given), names)
         return [float(given.get(name, 1.0)) for name in names]
 
-    def _roles(self, frame) -> tuple[list, list]:
-        """Return the quasi-identifiers and the sensitive columns."""
-        sensitive = [] if self.sensitive is None else check_columns(self, "sensitive", self.sensitive, frame.columns)
-        chosen = [column for column in frame.columns if column not in sensitive]
+    def _roles(self, names) -> tuple[list, list]:
+        """Return which columns are quasi-identifiers, and which are sensitive."""
+        sensitive = [] if self.sensitive is None else check_columns(self, "sensitive", self.sensitive, names)
+        chosen = [column for column in names if column not in sensitive]
         if self.quasi_identifiers is not None:
-            chosen = check_columns(self, "quasi_identifiers", self.quasi_identifiers, frame.columns)
+            chosen = check_columns(self, "quasi_identifiers", self.quasi_identifiers, names)
         both = [column for column in chosen if column in sensitive]
         if both:
             raise invalid(self, "sensitive", self.sensitive, f"columns that are no quasi-identifiers ({both[0]!r} is)")
         if not chosen:
             raise invalid(self, "quasi_identifiers", self.quasi_identifiers, "at least one column")
         check_columns(self, "hierarchies", list(self.hierarchies or {}), chosen)
-        return [column for column in frame.columns if column in chosen], sensitive
+        return [column for column in names if column in chosen], sensitive
 
     def _check_parameters(self, n_rows):
         check_integer(self, "k", self.k, low=1)
