@@ -80,28 +80,3 @@ def spread(
         codes = _levels.factorise(frame, [column])[0]
     counts = tally(codes, 0, times)
     return codes, Spread(counts / counts.sum(), ordered, least, most)
-
-
-class Numbering:
-    """The codes of a sensitive column, alike in all pieces of a table.
-
-    Parameters
-    ----------
-    frame : narwhals frame of shape (n_values, n_columns)
-        Holds each value of the column once.
-    column : str
-        The column.
-    codes : ndarray of int64 of shape (n_values,)
-        The code of each.
-    """
-
-    def __init__(self, frame, column: str, codes: np.ndarray):
-        self.values, self.column, self.numbers = frame.select([column]), column, codes
-
-    def codes(self, frame) -> np.ndarray:
-        """Return the codes of a piece."""
-        both = _frames.stack(self.values, frame.select([self.column]))
-        codes, size = _levels.factorise(both, [self.column])
-        numbers = np.empty(size, dtype=np.int64)
-        numbers[codes[: len(self.values)]] = self.numbers
-        return numbers[codes[len(self.values) :]]

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from skdp._chunkwise import learns_nothing
-from skdp._coarse_classes import added
+from skdp._coding import added
 from skdp._partitions import (
     Chain,
     PartitionError,

@@ -9,8 +9,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdp import _frames
 from skdp._checks import ParameterError, check_columns, check_integer, check_option, invalid
-from skdp._coarse_classes import Coding, classes_of
-from skdp._constraints import Numbering, spread
+from skdp._coarse_classes import classes_of
+from skdp._coding import Coding, Numbering
+from skdp._constraints import spread
 from skdp._generalisation import Means, Nodes, Ranges, Sets
 from skdp._hierarchies import read_hierarchy
 from skdp._mondrian import Recoding, Records, find, partition
@@ -108,7 +109,8 @@ class KAnonymizer(PartialFitMixin, PrivacyTransformer):
 
     `partial_fit` counts the distinct rows of quasi-identifiers and sensitive columns, of which there may be at most
     2^20, and learns from them and their counts exactly what `fit` does. The table to release is the one that was given
-    in chunks: `transform` puts each of its rows into its class.
+    in chunks: `transform` puts each of its rows into its class. `skdp.distributed` learns the same over partitions, of
+    any number of distinct rows: it cuts coarse classes from counts, and each of these in one place.
 
     k-anonymity [2]_ protects from being singled out, not from inference: where all of a class share a sensitive value,
     it is known for each. Hence l-diversity [3]_ and t-closeness [4]_, which must hold on both sides of each cut.

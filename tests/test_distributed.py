@@ -648,6 +648,21 @@ def test_coarse_classes_keep_their_promises_on_worker_processes(client, few_toge
     assert len(pickle.dumps(step)) == pytest.approx(len(pickle.dumps(in_memory)), rel=0.01)
 
 
+def test_workers_killed_while_they_hold_the_records_cost_none(client, few_together, monkeypatch):
+    gathered = CodedPieces.regrouped
+
+    def killing(*arguments):
+        for pid in client.run(os.getpid).values():
+            os.kill(pid, signal.SIGKILL)
+        return gathered(*arguments)
+
+    monkeypatch.setattr(CodedPieces, "regrouped", killing)
+    table = patients()
+    step = KAnonymizer(5, quasi_identifiers=KNOWN)
+    fit(step, parts_of(*_split(table, 4)))
+    assert step.class_sizes_.tolist() == KAnonymizer(5, quasi_identifiers=KNOWN).fit(table).class_sizes_.tolist()
+
+
 @pytest.mark.parametrize("most", [0.15, 0.3])
 def test_classes_over_partitions_are_t_close(synchronous, few_together, most):
     table = patients()
@@ -699,6 +714,18 @@ def test_wrong_parameters_of_an_anonymizer_are_named_over_partitions(synchronous
     ):
         with pytest.raises(ValueError, match=message):
             release(KAnonymizer(**{"k": 5, "quasi_identifiers": KNOWN, **parameters}), table)
+
+
+def test_a_partition_of_which_no_row_comes_to_the_anonymizer_is_no_error(synchronous, few_together):
+    table = patients()
+    table["home"] = np.where(
+        np.arange(4000) < 1000, "PO Box 7, Springfield, IL 62701", "1 Main St, Springfield, IL 62701"
+    )
+    for more in ({"quasi_identifiers": KNOWN}, {"quasi_identifiers": ["Age"], "sensitive": "Sex", "l_diversity": 2}):
+        steps = make_pipeline(PIICleaner(addresses="home"), IntervalBinner({"Age": [30, 60]}), KAnonymizer(5, **more))
+        released = release(clone(steps), parts_of(*_split(table, 4))).compute()
+        assert len(released) == 3000
+        pd.testing.assert_frame_equal(released, clone(steps).fit_transform(table))
 
 
 def test_an_anonymizer_over_no_rows_says_so(synchronous):
