@@ -83,7 +83,8 @@ def shares(
 ) -> list[tuple[Records, np.ndarray]]:
     """Return what a piece holds of each bundle, and which of its coarse classes each record is in."""
     coarse = coding.places(records, tree)
-    order = np.argsort(bundle[coarse], kind="stable")
+    inside = np.flatnonzero(coarse >= 0)
+    order = inside[np.argsort(bundle[coarse[inside]], kind="stable")]
     cuts = np.searchsorted(bundle[coarse[order]], np.arange(1, len(first)))
     return [(records.taken(rows), coarse[rows] - low) for rows, low in zip(np.split(order, cuts), first, strict=True)]
 

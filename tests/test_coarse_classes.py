@@ -113,6 +113,13 @@ def test_a_class_too_large_to_be_brought_together_is_labelled_by_counts(labels, 
         assert sum(pieces.gathered) == (400 if masks else 0)
 
 
+def test_some_classes_may_be_too_large_and_others_not(monkeypatch):
+    monkeypatch.setattr(_coarse_classes, "RECORDS_TOGETHER", 70)
+    table = people(4, 400)
+    step = KAnonymizer(quasi_identifiers=QUASI, k=40)
+    assert 0 < sum(assert_alike(step, cut_up(table, 3), table).gathered) < 400
+
+
 def test_records_are_masked_as_in_the_whole_table():
     """Of enough of these tables some are, and the sensitive values of others keep them from it."""
     masked = []
