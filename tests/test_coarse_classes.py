@@ -10,6 +10,7 @@ from sklearn.base import clone
 from test_anonymity import ALIKE, QUASI, REGIONS, alike, learned, people
 
 from skdp import KAnonymizer, _coarse_classes, _frames, _levels
+from skdp._checks import ParameterError
 from skdp._coding import added
 
 
@@ -158,3 +159,49 @@ def test_a_value_spelled_in_two_ways_is_refused_without_it():
     with pytest.raises(ValueError, match="Column 'odd' holds objects that are spelled in one way here") as error:
         from_pieces(KAnonymizer(2), pieces)
     assert "True" not in str(error.value)
+
+
+def anything(seed):
+    """Return a table of a few columns of any kind, and parameters that may suit it."""
+    rng = np.random.default_rng(seed)
+    size, n_columns = int(rng.integers(1, 400)), int(rng.integers(2, 7))
+    kinds = [
+        lambda: rng.integers(0, int(rng.integers(1, 60)), size).astype(float),
+        lambda: rng.normal(size=size) * 10.0 ** rng.integers(-3, 9),
+        lambda: np.floor(rng.pareto(1.0, size) * 10),
+        lambda: rng.choice([-1e300, 1e300, 0.0, -0.0, 1.0, 2.0], size),
+        lambda: np.datetime64("2000-01-01") + rng.integers(0, int(rng.integers(1, 3000)), size),
+        lambda: rng.choice([f"v{number}" for number in range(int(rng.integers(1, 30)))], size),
+        lambda: pd.Categorical(rng.choice(list("SML"), size), list("SML"), ordered=bool(rng.integers(2))),
+        lambda: pd.array(rng.random(size) < 0.3, dtype="boolean"),
+        lambda: rng.choice(list(REGIONS), size),
+    ]
+    chosen = rng.integers(0, len(kinds), n_columns)
+    table = pd.DataFrame({f"column {number}": kinds[kind]() for number, kind in enumerate(chosen)})
+    table = table.mask(rng.random(table.shape) < rng.choice([0.0, 0.05, 0.5, 1.0], n_columns, p=[0.4, 0.4, 0.15, 0.05]))
+    names = list(table)
+    sensitive, quasi = names[: n_columns // 3], names[n_columns // 3 :]
+    parameters = {
+        "k": int(rng.choice([1, 2, 3, 5, 10, 60])), "quasi_identifiers": quasi, "sensitive": sensitive,
+        "labels": str(rng.choice(["interval", "mean"])), "max_suppression": float(rng.choice([0.0, 0.1, 0.4])),
+        "hierarchies": {name: REGIONS for name, kind in zip(names, chosen, strict=True) if kind == 8 and name in quasi},
+        "l_diversity": [None, 1, 2, 3][rng.integers(4)], "t_closeness": [None, 0.0, 0.2, 0.6][rng.integers(4)],
+    }  # fmt: skip
+    return table, parameters, rng
+
+
+@pytest.mark.long
+def test_any_table_in_any_pieces(monkeypatch):
+    done, masked = 0, 0
+    for seed in range(200):
+        table, parameters, rng = anything(seed)
+        monkeypatch.setattr(_coarse_classes, "RECORDS_TOGETHER", int(rng.choice([1, 5, 30, 200])))
+        monkeypatch.setattr(_coarse_classes, "MOST_BUNDLES", int(rng.choice([3, 20, 1000])))
+        step = KAnonymizer(**parameters)
+        try:
+            masked += clone(step).fit(table).n_suppressed_ > 0
+        except ParameterError:  # more rows or values asked for than there are
+            continue
+        assert_alike(step, cut_up(table, int(rng.integers(1, 8)), seed), table)
+        done += 1
+    assert done > 150 and masked > 4
