@@ -330,14 +330,14 @@ def find(tree: Tree, codes: Sequence[np.ndarray], sizes: Sequence) -> tuple[np.n
     rows, node = np.arange(len(codes[0])), np.zeros(len(codes[0]), dtype=np.int64)
     found = []
     while len(rows):
-        ended = tree.attribute[node] < 0
+        cut_by = tree.attribute[node]
+        ended = cut_by < 0
         found.append((rows[ended], tree.children[node[ended], 0]))
-        rows, node = rows[~ended], node[~ended]
-        left = np.zeros(len(rows), dtype=bool)
+        rows, node, cut_by = rows[~ended], node[~ended], cut_by[~ended]
+        both, left = tree.relaxed[node], np.zeros(len(rows), dtype=bool)
         for number, (code, size) in enumerate(zip(codes, sizes, strict=True)):
-            here = np.flatnonzero((tree.attribute[node] == number) & ~tree.relaxed[node])
+            here = np.flatnonzero((cut_by == number) & ~both)
             left[here] = goes_left(tree.highest, tree.left[number], size, node[here], code[rows[here]])
-        both = tree.relaxed[node]
         rows = np.concatenate([rows, rows[both]])
         node = np.concatenate([tree.children[node, np.where(left | both, 0, 1)], tree.children[node[both], 1]])
     empty = np.empty(0, dtype=np.int64)

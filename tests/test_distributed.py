@@ -728,6 +728,18 @@ def test_a_partition_of_which_no_row_comes_to_the_anonymizer_is_no_error(synchro
         pd.testing.assert_frame_equal(released, clone(steps).fit_transform(table))
 
 
+def test_partitions_may_know_other_categories_and_dtypes(synchronous, few_together):
+    table = patients()
+    parts = _split(table, 4)
+    parts[1] = parts[1].assign(Sex=parts[1]["Sex"].cat.set_categories(["m", "f", "x"]))
+    parts[2] = parts[2].assign(Sex=None, Illness="flu", Pay=parts[2]["Pay"].astype("int16")).astype({"Age": "Float64"})
+    step = KAnonymizer(5, quasi_identifiers=KNOWN, sensitive=["Illness", "Pay"], t_closeness=0.5)
+    fit(step, parts_of(*parts))
+    in_memory = clone(step).fit(pd.concat(parts, ignore_index=True))
+    assert step.class_sizes_.tolist() == in_memory.class_sizes_.tolist()
+    assert step.granularity_ == pytest.approx(in_memory.granularity_)
+
+
 def test_an_anonymizer_over_no_rows_says_so(synchronous):
     with pytest.raises(ValueError, match="no rows to fit it to"):
         release(KAnonymizer(5, quasi_identifiers=KNOWN), parts_of(patients()[:0], patients()[:0]))
