@@ -5,56 +5,51 @@ from dataclasses import dataclass
 import numpy as np
 
 from skdp import _frames, _levels
-from skdp._scales import runs_of
+from skdp._scales import Runs, tally
 
 
 @dataclass(frozen=True)
-class Diverse:
-    """Distinct l-diversity (Machanavajjhala et al. 2007): at least l different values, a missing one included."""
-
-    codes: np.ndarray
-    size: int
-    least: int
-
-    def __call__(self, rows: np.ndarray, part: np.ndarray, n_parts: int) -> np.ndarray:
-        """Return which parts are diverse."""
-        runs = runs_of(part, self.codes[rows], n_parts, self.size)
-        return np.diff(np.append(runs.starts, len(runs.part))) >= self.least
-
-
-@dataclass(frozen=True)
-class Close:
-    """t-closeness (Li, Li, Venkatasubramanian 2007): at most t from the distribution in the whole table.
+class Spread:
+    """What is asked of a sensitive column, a missing value being a value of its own.
 
     Parameters
     ----------
-    codes : ndarray of int64 of shape (n_rows,)
-        The sensitive values.
     share : ndarray of float64 of shape (n_codes,)
         The distribution of the whole table.
-    most : float
-        The largest distance.
     ordered : bool
-        Whether values are as far apart as their ranks are (numbers), or all equally far.
+        Whether values are as far apart as their ranks are (numbers; missing ranks above all), or all equally far.
+    least : int, optional
+        The fewest different values of a class (distinct l-diversity, Machanavajjhala et al. 2007).
+    most : float, optional
+        The largest distance from the whole table (t-closeness, Li, Li, Venkatasubramanian 2007).
     """
 
-    codes: np.ndarray
     share: np.ndarray
-    most: float
     ordered: bool
+    least: int | None = None
+    most: float | None = None
 
-    def __call__(self, rows: np.ndarray, part: np.ndarray, n_parts: int) -> np.ndarray:
-        """Return which parts are close."""
-        runs = runs_of(part, self.codes[rows], n_parts, len(self.share))
-        distances = self._ordered(runs) if self.ordered else self._equal(runs)
-        return distances <= self.most + 1e-12
+    @property
+    def size(self) -> int:
+        """How many codes there are."""
+        return len(self.share)
 
-    def _equal(self, runs) -> np.ndarray:
+    def __call__(self, runs: Runs) -> np.ndarray:
+        """Return which parts may be, by the runs of the sensitive values in them."""
+        fine = np.ones(len(runs.starts), dtype=bool)
+        if self.least is not None:
+            fine &= runs.ends - runs.starts + 1 >= self.least
+        if self.most is not None:
+            distances = self._by_rank(runs) if self.ordered else self._equal(runs)
+            fine &= distances <= self.most + 1e-12
+        return fine
+
+    def _equal(self, runs: Runs) -> np.ndarray:
         """Return half of the absolute differences, that is the sum of the positive ones."""
-        own = runs.count / np.add.reduceat(runs.count, runs.starts)[runs.part]
+        own = runs.count / runs.totals[runs.part]
         return np.add.reduceat(np.maximum(own - self.share[runs.code], 0.0), runs.starts)
 
-    def _ordered(self, runs) -> np.ndarray:
+    def _by_rank(self, runs: Runs) -> np.ndarray:
         """Return the area between the two cumulative distributions over ranks, which is 1 across.
 
         A part's own distribution is constant between its values, and the table's increases: within a stretch they
@@ -74,17 +69,14 @@ class Close:
         return total / max(len(self.share) - 1, 1)
 
 
-def diverse(frame, column: str, least: int) -> Diverse:
-    """Return the constraint that classes hold at least so many values of a column."""
-    codes, size = _levels.factorise(frame, [column])
-    return Diverse(codes, size, least)
-
-
-def close(frame, column: str, most: float) -> Close:
-    """Return the constraint that a column is spread in classes almost as in the table; missing ranks above all."""
-    ordered = _frames.kind(frame, column) == "number"
+def spread(
+    frame, column: str, least: int | None, most: float | None, times: np.ndarray | None = None
+) -> tuple[np.ndarray, Spread]:
+    """Return the codes of a sensitive column, and what is asked of it; each row stands for `times` of them."""
+    ordered = most is not None and _frames.kind(frame, column) == "number"
     if ordered:
         codes = np.unique(_frames.numbers(frame, column), return_inverse=True)[1].astype(np.int64)
     else:
         codes = _levels.factorise(frame, [column])[0]
-    return Close(codes, np.bincount(codes) / len(codes), most, ordered)
+    counts = tally(codes, 0, times)
+    return codes, Spread(counts / counts.sum(), ordered, least, most)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from skdp._chunkwise import learns_nothing
+from skdp._coding import added
 from skdp._partitions import (
     Chain,
     PartitionError,
@@ -26,9 +27,12 @@ from skdp._partitions import (
     fitted,
     is_charged,
     merged,
+    merged_values,
     outline,
     portable,
+    records_of,
     summary,
+    values_of,
 )
 from skdp._passage import is_seeded, may_drop
 from skdp.anonymity import KAnonymizer
@@ -161,6 +165,8 @@ class Learning(Steps):
         empty = front.run(self.table.empty, Place(0, 0))
         own = name, shared(portable(step))
         _check_findable(name, step)
+        if isinstance(step, KAnonymizer):
+            return self._anonymized(name, step, front, empty, filled or [0])
         if hasattr(step, "partial_fit") and hasattr(step, "merge"):
             seen = self.table.done(summary, front, *own, where=filled or [0])
             [found] = computed([in_a_tree(seen, merged)], self.table.parts)
@@ -185,6 +191,23 @@ class Learning(Steps):
             warnings.warn(message, UserWarning, stacklevel=5)
         return found.step
 
+    def _anonymized(self, name: str, step: KAnonymizer, front: Chain, empty: pd.DataFrame, where: list[int]) -> Any:
+        """Return a copy of the step that has learned from all partitions, whose records stay where they are."""
+        step._read(empty, reset=True)
+        learned = portable(step)
+        known = name, shared(learned)
+        seen = self.table.done(values_of, front, *known, where=where)
+        [values] = computed([in_a_tree(seen, merged_values, *known)], self.table.parts)
+        if not any(one.counts.sum() for one in values.values()):
+            raise ValueError(f"Step {name!r} ({type(step).__name__}): there are no rows to fit it to.")
+
+        def pieces_of(coding):
+            tasks = self.table.done(records_of, front, *known, coding := shared(coding), where=where)
+            return CodedPieces(tasks, coding, self.table.parts)
+
+        learned._learn_pieces(list(empty.columns), values, pieces_of)
+        return learned
+
     def _may_be_stated(self, gender: Any, empty: pd.DataFrame) -> bool:
         """Whether there is a column of genders, with a value in it."""
         made = (self.table.schema or {}).get(gender)
@@ -207,12 +230,42 @@ class Learning(Steps):
         return sum(computed(self.table.done(count_rows, front), self.table.parts))
 
 
+class CodedPieces:
+    """The coded records of partitions, held by the workers: what `skdp._coarse_classes` cuts.
+
+    Parameters
+    ----------
+    tasks : list of Delayed
+        Each gives the records of one partition.
+    coding : Delayed
+        What the codes mean.
+    parts : sequence of Delayed
+        The partitions of the table, to find the one that cannot be computed.
+    """
+
+    def __init__(self, tasks: list, coding: Any, parts: Sequence):
+        self.parts = parts
+        self.coding, *self.records = computed([coding, *tasks], parts, stay=True)
+        self.n_records = sum(computed([delayed(len)(one) for one in self.records], parts))
+
+    def summed(self, count: Callable, finish: Callable, *more: Any) -> Any:
+        task, more = delayed(count), tuple(map(shared, more))
+        total = in_a_tree([task(one, self.coding, *more) for one in self.records], added)
+        return computed([delayed(finish)(total, self.coding, *more)], self.parts)[0]
+
+    def regrouped(self, split: Callable, n_groups: int, gather: Callable, *more: Any) -> list:
+        task, more = delayed(split), tuple(map(shared, more))
+        shares = [task(one, self.coding, *more) for one in self.records]
+        groups = [[own[group] for own in shares] for group in range(n_groups)]
+        return computed([delayed(gather)(group, self.coding) for group in groups], self.parts)
+
+
 def _check_findable(name: str, step: Any) -> None:
     """Raise where rows could not be told again into which class they were put."""
-    if isinstance(step, KAnonymizer) and (step.relaxed or step.max_suppression):
+    if isinstance(step, KAnonymizer) and step.relaxed:
         raise ValueError(
-            f"Step {name!r} (KAnonymizer) with 'relaxed' or 'max_suppression' does not work over partitions: which "
-            "class a row was put into cannot be told by its values then. Set relaxed=False and max_suppression=0."
+            f"Step {name!r} (KAnonymizer) with 'relaxed' does not work over partitions: which class a row was put into "
+            "cannot be told by its values then. Set relaxed=False."
         )
 
 
@@ -255,15 +308,16 @@ def in_a_tree(tasks: list, merge: Callable, *more: Any) -> Any:
     return tasks[0]
 
 
-def computed(tasks: list, parts: Sequence) -> list:
+def computed(tasks: list, parts: Sequence, *, stay: bool = False) -> list:
     """Return what tasks give; raise one error, which holds no cell of the data, where one fails.
 
-    `parts` are the partitions of the table that the tasks are about, to find the one that cannot be computed.
+    `parts` are the partitions of the table that the tasks are about, to find the one that cannot be computed. What is
+    to `stay` with the workers comes back as tasks that are done.
     """
     import dask
 
     try:
-        return list(dask.compute(*tasks))
+        return list(dask.persist(*tasks) if stay else dask.compute(*tasks))
     except (PartitionError, MemoryError):
         raise
     except Exception as error:

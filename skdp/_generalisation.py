@@ -6,6 +6,7 @@ later these fit. Only what the labels show is kept, not the values of the record
 
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from skdp import _frames
 from skdp._checks import ParameterError
 from skdp._hierarchies import Hierarchy
 from skdp._mondrian import Tree
-from skdp._scales import RangeScale, SetScale, TreeScale, runs_of
+from skdp._scales import RangeScale, Runs, SetScale, TreeScale
 
 MISSING = "missing"
 EDGE = r"(-?\d+(?:\.\d+)?(?:e[+-]?\d+)?)"
@@ -79,6 +80,40 @@ def ordered_values(frame, column, categories=None) -> np.ndarray:
     return _frames.numbers(frame, column)
 
 
+@dataclass(frozen=True)
+class Gist:
+    """What the labels of some classes are made of.
+
+    Parameters
+    ----------
+    runs : Runs
+        The codes in each class, without those that do not matter: of a range all but the first two and the last, of a
+        node all but the first and the last.
+    means : ndarray of float64 of shape (n_classes,), optional
+        What numbers become, where they become means.
+    """
+
+    runs: Runs
+    means: np.ndarray | None = None
+
+
+def joined_gists(gists: Sequence[Gist], numbers: Sequence[np.ndarray]) -> Gist:
+    """Return the gist of all classes, of gists of some; `numbers` are what these are called among all, -1: left out."""
+    called = [number[gist.runs.part] for gist, number in zip(gists, numbers, strict=True)]
+    part = np.concatenate(called)
+    order = np.argsort(part, kind="stable")
+    order = order[np.searchsorted(part[order], 0) :]
+    code, count = (np.concatenate([getattr(gist.runs, name) for gist in gists])[order] for name in ("code", "count"))
+    part = part[order]
+    runs = Runs(part, code, count, np.searchsorted(part, np.arange(part[-1] + 1)))
+    if gists[0].means is None:
+        return Gist(runs)
+    means = np.empty(len(runs.starts))
+    for gist, number in zip(gists, numbers, strict=True):
+        means[number[number >= 0]] = gist.means[number >= 0]
+    return Gist(runs, means)
+
+
 class Ranges:
     """A column of numbers, dates or ordered categories, and the ranges that its classes become."""
 
@@ -103,9 +138,15 @@ class Ranges:
         codes = np.maximum(np.searchsorted(self.values, values, side="right"), 1)
         return np.where(np.isnan(values), 0, codes)
 
-    def learn(self, frame, codes, classes, n_classes) -> np.ndarray:
+    def gist(self, runs: Runs) -> Gist:
+        """Return what the labels of classes are made of; `runs` are the codes in each class."""
+        kept = np.zeros(len(runs.part), dtype=bool)
+        kept[runs.starts] = kept[np.minimum(runs.starts + 1, runs.ends)] = kept[runs.ends] = True
+        return Gist(runs.only(kept))
+
+    def learn(self, gist: Gist) -> np.ndarray:
         """Remember the classes' ranges, and return what each covers."""
-        runs = runs_of(classes, codes, n_classes, self.scale.size)
+        runs = gist.runs
         first, self.high = runs.code[runs.starts], runs.code[runs.ends]
         self.has_missing = first == 0
         second = runs.code[np.minimum(runs.starts + 1, runs.ends)]
@@ -158,11 +199,14 @@ class Ranges:
 class Means(Ranges):
     """A column of numbers, and the means that its classes become."""
 
-    def learn(self, frame, codes, classes, n_classes) -> np.ndarray:
+    def gist(self, runs: Runs) -> Gist:
+        """Return what the means of classes are, and the ends of their ranges."""
+        return Gist(super().gist(runs).runs, _means(runs, np.append(0.0, self.values)))
+
+    def learn(self, gist: Gist) -> np.ndarray:
         """Remember the classes' ranges and means, and return what each range covers."""
-        runs = runs_of(classes, codes, n_classes, self.scale.size)
-        self.means = _means(runs, np.append(0.0, self.values))
-        return super().learn(frame, codes, classes, n_classes)
+        self.means = gist.means
+        return super().learn(gist)
 
     def forget(self, tree: Tree, number: int) -> None:
         """Keep only limits halfway between values of two classes, as means do not show the ends of ranges."""
@@ -229,9 +273,13 @@ class Sets:
         known = self.size > len(self.values)
         return np.where(absent, len(self.values) if known else -1, codes)
 
-    def learn(self, frame, codes, classes, n_classes) -> np.ndarray:
+    def gist(self, runs: Runs) -> Gist:
+        """Return what the labels of classes are made of: all codes in each class."""
+        return Gist(runs)
+
+    def learn(self, gist: Gist) -> np.ndarray:
         """Remember the classes' sets, and return what each covers."""
-        runs = runs_of(classes, codes, n_classes, self.scale.size)
+        runs = gist.runs
         self.held = runs.part * self.scale.size + runs.code
         self._check_text(runs)
         names = np.array([*self.values.to_pylist(), MISSING], dtype=object)[runs.code]
@@ -273,7 +321,7 @@ class Sets:
 class Nodes:
     """A column of categories with a hierarchy, and the lowest common nodes that its classes become."""
 
-    def __init__(self, owner, frame, column, hierarchy: Hierarchy):
+    def __init__(self, owner, frame, column, hierarchy: Hierarchy, times=None):
         self.column, self.hierarchy = column, hierarchy
         absent = _frames.missing(frame, column).any()
         paths, covers = hierarchy.paths, hierarchy.covers
@@ -281,12 +329,13 @@ class Nodes:
             paths = np.vstack([paths, [paths[0, 0]] + [len(covers)] * (paths.shape[1] - 1)])
             covers = np.append(covers, 0.0)
         self.scale, self.size = TreeScale(paths, covers), len(paths)
-        unknown = int((self.codes(frame) < 0).sum())
-        if unknown:
+        unknown = self.codes(frame) < 0
+        if unknown.any():
+            n_rows = int(unknown.sum() if times is None else times[unknown].sum())
             who = owner if isinstance(owner, str) else type(owner).__name__
             raise ParameterError(
                 f"The 'hierarchies' parameter of {who} must hold every value of column {column!r}. "
-                f"It misses those of {unknown} rows."
+                f"It misses those of {n_rows} rows."
             )
 
     def codes(self, frame) -> np.ndarray:
@@ -297,9 +346,15 @@ class Nodes:
         absent = texts.is_null().to_numpy(zero_copy_only=False)
         return np.where(absent, len(leaves) if self.size > len(leaves) else -1, codes)
 
-    def learn(self, frame, codes, classes, n_classes) -> np.ndarray:
+    def gist(self, runs: Runs) -> Gist:
+        """Return what the labels of classes are made of; `runs` are the codes in each class."""
+        kept = np.zeros(len(runs.part), dtype=bool)
+        kept[runs.starts] = kept[runs.ends] = True
+        return Gist(runs.only(kept))
+
+    def learn(self, gist: Gist) -> np.ndarray:
         """Remember the classes' nodes, and return what each covers."""
-        runs = runs_of(classes, codes, n_classes, self.scale.size)
+        runs = gist.runs
         self.depth = self.scale.depths(runs)
         self.node = self.scale.paths[runs.code[runs.starts], self.depth]
         self.names = pa.array(self.hierarchy.names, pa.large_string())

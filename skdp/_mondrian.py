@@ -6,13 +6,50 @@ quasi-identifiers stay together. Relaxed: where no such cut is left, records of 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from skdp._scales import Cut, RangeScale, Runs, at, runs_of
+from skdp import _levels
+from skdp._scales import Cut, RangeScale, Runs, at, runs_of, tally
 
-Constraint = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
+
+@dataclass(frozen=True)
+class Records:
+    """A table's records as codes; one may stand for several that are alike.
+
+    Parameters
+    ----------
+    codes : sequence of ndarray of int64 of shape (n_records,)
+        Each quasi-identifier's values, as its scale counts them.
+    sensitive : sequence of ndarray of int64 of shape (n_records,)
+        The values of each column that a constraint is about.
+    times : ndarray of int64 of shape (n_records,), optional
+        For how many records each stands; None for one.
+    """
+
+    codes: Sequence[np.ndarray]
+    sensitive: Sequence[np.ndarray] = ()
+    times: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.codes[0])
+
+    def taken(self, rows: np.ndarray) -> "Records":
+        """Return some of the records, by their positions or a mask."""
+        times = None if self.times is None else self.times[rows]
+        return Records([code[rows] for code in self.codes], [code[rows] for code in self.sensitive], times)
+
+    def distinct(self, sizes: Sequence[int]) -> tuple["Records", np.ndarray]:
+        """Return one record for all that are alike, and where each is among these; `sizes` are those of all codes."""
+        numbers, bound = np.zeros(len(self), dtype=np.int32), 1
+        for code, size in zip([*self.codes, *self.sensitive], sizes, strict=True):
+            numbers, bound = _levels.pair(numbers, bound, code, size)
+        if len(self):
+            numbers, bound = _levels.compress(numbers, bound, ordered=False)
+        some = np.zeros(bound if len(self) else 0, dtype=np.int64)
+        some[numbers] = np.arange(len(self))  # any of those that are alike
+        return replace(self.taken(some), times=tally(numbers, len(some), self.times)), numbers
 
 
 @dataclass(frozen=True)
@@ -27,17 +64,36 @@ class Recoding:
         How much each quasi-identifier's information counts.
     k : int
         The fewest records of a class.
-    allowed : callable, optional
-        Called with records, their part and the number of parts; says which parts may be.
+    constraints : sequence of callable, default=()
+        One for each of the records' sensitive columns: called with the runs of its values, it says which parts may be.
     relaxed : bool, default=False
-        Whether records of one value may go to both sides where no other cut is left.
+        Whether records of one value may go to both sides where no other cut is left. Each stands for one then.
     """
 
     scales: Sequence
     weights: Sequence[float]
     k: int
-    allowed: Constraint | None = None
+    constraints: Sequence[Callable[[Runs], np.ndarray]] = ()
     relaxed: bool = False
+
+    @property
+    def sizes(self) -> list[int]:
+        """How many codes each quasi-identifier and each sensitive column has."""
+        return [one.size for one in (*self.scales, *self.constraints)]
+
+    def allows(self, records: Records, rows: np.ndarray | slice, part: np.ndarray, n_parts: int) -> np.ndarray:
+        """Return which parts may be; `part` is that of each of `rows`, and each part must have some."""
+        fine = np.ones(n_parts, dtype=bool)
+        times = None if records.times is None else records.times[rows]
+        for codes, constraint in zip(records.sensitive, self.constraints, strict=True):
+            fine &= constraint(runs_of(part, codes[rows], n_parts, constraint.size, times))
+        return fine
+
+    def allows_both(
+        self, records: Records, rows: np.ndarray | slice, part: np.ndarray, left: np.ndarray, n_parts: int
+    ) -> np.ndarray:
+        """Return which parts have two sides that both may be."""
+        return self.allows(records, rows, 2 * part + ~left, 2 * n_parts).reshape(-1, 2).all(axis=1)
 
 
 @dataclass(frozen=True)
@@ -52,20 +108,25 @@ class Parts:
         The part of each.
     nodes : ndarray of int64 of shape (n_parts,)
         The node of the tree that each part is.
-    codes : list of ndarray of int64 of shape (n_left,)
-        The values of each quasi-identifier.
+    records : Records of shape (n_left,)
+        The values of each.
     """
 
     rows: np.ndarray
     part: np.ndarray
     nodes: np.ndarray
-    codes: list[np.ndarray]
+    records: Records
+
+    @property
+    def sizes(self) -> np.ndarray:
+        """How many records each part has."""
+        return tally(self.part, len(self.nodes), self.records.times)
 
     def only(self, wanted: np.ndarray) -> tuple["Parts", np.ndarray]:
         """Return the wanted parts, and which records are theirs."""
         here = wanted[self.part]
         part = (np.cumsum(wanted) - 1)[self.part[here]]
-        return Parts(self.rows[here], part, self.nodes[wanted], [code[here] for code in self.codes]), here
+        return Parts(self.rows[here], part, self.nodes[wanted], self.records.taken(here)), here
 
 
 @dataclass(frozen=True)
@@ -93,12 +154,12 @@ class Tree:
     relaxed: np.ndarray
 
 
-class _Growth:
-    """A tree that grows by one depth at a time."""
+class Growth:
+    """A tree that grows by one depth at a time; or several, whose roots are the first nodes."""
 
-    def __init__(self, n_attributes: int):
-        self.attribute, self.children = np.full(1, -1), np.zeros((1, 2), dtype=np.int64)
-        self.highest, self.relaxed = np.zeros(1, dtype=np.int64), np.zeros(1, dtype=bool)
+    def __init__(self, n_attributes: int, n_roots: int = 1):
+        self.attribute, self.children = np.full(n_roots, -1), np.zeros((n_roots, 2), dtype=np.int64)
+        self.highest, self.relaxed = np.zeros(n_roots, dtype=np.int64), np.zeros(n_roots, dtype=bool)
         self.left: list[list[np.ndarray]] = [[] for _ in range(n_attributes)]
         self.n_classes = 0
 
@@ -132,33 +193,38 @@ class _Growth:
         return Tree(self.attribute, self.children, self.highest, left, self.relaxed)
 
 
-def partition(codes: Sequence[np.ndarray], recoding: Recoding) -> tuple[np.ndarray, Tree]:
+def partition(
+    records: Records, recoding: Recoding, begun: np.ndarray | None = None, n_begun: int = 1
+) -> tuple[np.ndarray, Tree]:
     """Return the equivalence class of each record, and the tree that leads there.
 
     Parameters
     ----------
-    codes : sequence of ndarray of int64 of shape (n_rows,)
-        Each quasi-identifier's values, as its scale counts them.
+    records : Records of shape (n_records,)
+        What is to be cut.
     recoding : Recoding
         How to cut.
+    begun : ndarray of int64 of shape (n_records,), optional
+        The part that each record is in already; each has a tree then. By default all are in one.
+    n_begun : int, default=1
+        How many such parts there are; each must have records.
     """
-    growth, n_rows = _Growth(len(codes)), len(codes[0])
+    growth, n_rows = Growth(len(records.codes), n_begun), len(records)
     classes = np.empty(n_rows, dtype=np.int64)
-    none = np.zeros(n_rows, dtype=np.int64)
-    parts = Parts(np.arange(n_rows), none, np.zeros(1, dtype=np.int64), list(codes))
+    begun = np.zeros(n_rows, dtype=np.int64) if begun is None else begun
+    parts = Parts(np.arange(n_rows), begun, np.arange(n_begun), records)
     while len(parts.rows):
         cut_by, left = _strict_cuts(parts, recoding, growth)
         if recoding.relaxed and (cut_by < 0).any():
             _add_relaxed_cuts(parts, recoding, growth, cut_by, left)
         parts, kept = _settled(growth, classes, parts, cut_by < 0)
         children = growth.split(parts.nodes, cut_by[cut_by >= 0])
-        parts = Parts(parts.rows, 2 * parts.part + ~left[kept], children, parts.codes)
-        too_small = np.bincount(parts.part, minlength=len(children)) < 2 * recoding.k
-        parts, _ = _settled(growth, classes, parts, too_small)
+        parts = Parts(parts.rows, 2 * parts.part + ~left[kept], children, parts.records)
+        parts, _ = _settled(growth, classes, parts, parts.sizes < 2 * recoding.k)
     return classes, growth.tree()
 
 
-def _settled(growth: _Growth, classes: np.ndarray, parts: Parts, done: np.ndarray) -> tuple[Parts, np.ndarray]:
+def _settled(growth: Growth, classes: np.ndarray, parts: Parts, done: np.ndarray) -> tuple[Parts, np.ndarray]:
     """Make the parts that are `done` into classes; return the others, and which records are theirs."""
     numbers = np.full(len(done), -1)
     numbers[done] = growth.close(parts.nodes[done])
@@ -167,57 +233,63 @@ def _settled(growth: _Growth, classes: np.ndarray, parts: Parts, done: np.ndarra
     return parts.only(~done)
 
 
-def _strict_cuts(parts: Parts, recoding: Recoding, growth: _Growth) -> tuple[np.ndarray, np.ndarray]:
+def _strict_cuts(parts: Parts, recoding: Recoding, growth: Growth) -> tuple[np.ndarray, np.ndarray]:
     """Return which quasi-identifier each part is cut by (-1: none), and which records go to the left."""
     n_parts = len(parts.nodes)
     best, cut_by, found = np.zeros(n_parts), np.full(n_parts, -1), []
-    for number, (code, scale) in enumerate(zip(parts.codes, recoding.scales, strict=True)):
-        runs = runs_of(parts.part, code, n_parts, scale.size)
+    for number, (code, scale) in enumerate(zip(parts.records.codes, recoding.scales, strict=True)):
+        runs = runs_of(parts.part, code, n_parts, scale.size, parts.records.times)
         cut = scale.cut(runs, recoding.k)
         gain = cut.gain * recoding.weights[number]
-        if recoding.allowed is not None:
-            gain = np.where(_both_allowed(parts, code, scale.size, runs, cut, recoding.allowed), gain, -np.inf)
-        better = gain > best * (1 + 1e-9)
-        best[better], cut_by[better] = gain[better], number
+        if recoding.constraints:
+            gain = np.where(_both_allowed(parts, code, scale.size, runs, cut, recoding), gain, -np.inf)
+        _keep_better(gain, number, best, cut_by)
         found.append((runs, cut.left))
     left = np.zeros(len(parts.rows), dtype=bool)
     for number, (runs, chosen) in enumerate(found):
         here = np.flatnonzero((cut_by == number)[parts.part])
         if len(here):
             scale = recoding.scales[number]
-            left[here] = at(runs, chosen, parts.part[here], parts.codes[number][here], scale.size)
+            left[here] = at(runs, chosen, parts.part[here], parts.records.codes[number][here], scale.size)
             taken = chosen & (cut_by == number)[runs.part]
             growth.remember(number, scale, parts.nodes[runs.part[taken]], runs.code[taken])
     return cut_by, left
 
 
-def _both_allowed(parts: Parts, code: np.ndarray, size: int, runs: Runs, cut: Cut, allowed: Constraint) -> np.ndarray:
+def _keep_better(gain: np.ndarray, number: int, best: np.ndarray, cut_by: np.ndarray) -> None:
+    """Let a quasi-identifier cut the parts where it gains more than the best before; changes `best` and `cut_by`."""
+    better = gain > best * (1 + 1e-9)
+    best[better], cut_by[better] = gain[better], number
+
+
+def best_cuts(gains: Sequence[np.ndarray]) -> np.ndarray:
+    """Return which quasi-identifier each part is cut by (-1: none), by what is gained along each."""
+    best, cut_by = np.zeros(len(gains[0])), np.full(len(gains[0]), -1)
+    for number, gain in enumerate(gains):
+        _keep_better(gain, number, best, cut_by)
+    return cut_by
+
+
+def _both_allowed(parts: Parts, code: np.ndarray, size: int, runs: Runs, cut: Cut, recoding: Recoding) -> np.ndarray:
     """Return which parts may be cut so: those whose both sides are allowed."""
     fine, cuttable = np.zeros(len(parts.nodes), dtype=bool), np.isfinite(cut.gain)
     here = np.flatnonzero(cuttable[parts.part])
     if len(here):
         left = at(runs, cut.left, parts.part[here], code[here], size)
         own = (np.cumsum(cuttable) - 1)[parts.part[here]]
-        fine[cuttable] = _pairs_allowed(allowed, parts.rows[here], own, left, int(cuttable.sum()))
+        fine[cuttable] = recoding.allows_both(parts.records, here, own, left, int(cuttable.sum()))
     return fine
 
 
-def _pairs_allowed(
-    allowed: Constraint, rows: np.ndarray, part: np.ndarray, left: np.ndarray, n_parts: int
-) -> np.ndarray:
-    """Return which parts have two sides that are both allowed."""
-    return allowed(rows, 2 * part + ~left, 2 * n_parts).reshape(-1, 2).all(axis=1)
-
-
-def _add_relaxed_cuts(parts: Parts, recoding: Recoding, growth: _Growth, cut_by: np.ndarray, left: np.ndarray) -> None:
+def _add_relaxed_cuts(parts: Parts, recoding: Recoding, growth: Growth, cut_by: np.ndarray, left: np.ndarray) -> None:
     """Cut the parts without a strict cut through a value where that saves something; changes `cut_by` and `left`."""
-    wanted = (cut_by < 0) & (np.bincount(parts.part, minlength=len(cut_by)) >= 2 * recoding.k)
+    wanted = (cut_by < 0) & (parts.sizes >= 2 * recoding.k)
     if not wanted.any():
         return
     parts, here = parts.only(wanted)
     best, chosen = np.full(len(parts.nodes), 1e-9), np.full(len(parts.nodes), -1)
     sides = np.zeros(len(parts.rows), dtype=bool)
-    for number, (code, scale) in enumerate(zip(parts.codes, recoding.scales, strict=True)):
+    for number, (code, scale) in enumerate(zip(parts.records.codes, recoding.scales, strict=True)):
         runs = runs_of(parts.part, code, len(parts.nodes), scale.size)
         division = scale.divide(runs, recoding.k)
         gain = division.gain * recoding.weights[number]
@@ -226,8 +298,8 @@ def _add_relaxed_cuts(parts: Parts, recoding: Recoding, growth: _Growth, cut_by:
             some, inside = parts.only(better)
             rank = at(runs, division.rank, parts.part[inside], code[inside], scale.size)
             first = _first_records(some, division.left[better], rank)
-            if recoding.allowed is not None:
-                fine = _pairs_allowed(recoding.allowed, some.rows, some.part, first, len(some.nodes))
+            if recoding.constraints:
+                fine = recoding.allows_both(some.records, slice(None), some.part, first, len(some.nodes))
                 better[better], inside[inside], first = fine, fine[some.part], first[fine[some.part]]
             best[better], chosen[better], sides[inside] = gain[better], number, first
     cut_by[wanted], left[here] = chosen, sides
@@ -236,7 +308,7 @@ def _add_relaxed_cuts(parts: Parts, recoding: Recoding, growth: _Growth, cut_by:
 
 def _first_records(parts: Parts, n_left: np.ndarray, rank: np.ndarray) -> np.ndarray:
     """Return which records are the first of their part, by a rank and then by all quasi-identifiers."""
-    order = np.lexsort((*parts.codes[::-1], rank, parts.part))
+    order = np.lexsort((*parts.records.codes[::-1], rank, parts.part))
     starts = np.searchsorted(parts.part[order], np.arange(len(n_left)))
     first = np.empty(len(order), dtype=bool)
     first[order] = np.arange(len(order)) - starts[parts.part[order]] < n_left[parts.part[order]]
@@ -258,24 +330,25 @@ def find(tree: Tree, codes: Sequence[np.ndarray], sizes: Sequence) -> tuple[np.n
     rows, node = np.arange(len(codes[0])), np.zeros(len(codes[0]), dtype=np.int64)
     found = []
     while len(rows):
-        ended = tree.attribute[node] < 0
+        cut_by = tree.attribute[node]
+        ended = cut_by < 0
         found.append((rows[ended], tree.children[node[ended], 0]))
-        rows, node = rows[~ended], node[~ended]
-        left = np.zeros(len(rows), dtype=bool)
+        rows, node, cut_by = rows[~ended], node[~ended], cut_by[~ended]
+        both, left = tree.relaxed[node], np.zeros(len(rows), dtype=bool)
         for number, (code, size) in enumerate(zip(codes, sizes, strict=True)):
-            here = np.flatnonzero((tree.attribute[node] == number) & ~tree.relaxed[node])
-            left[here] = _goes_left(tree, number, size, node[here], code[rows[here]])
-        both = tree.relaxed[node]
+            here = np.flatnonzero((cut_by == number) & ~both)
+            left[here] = goes_left(tree.highest, tree.left[number], size, node[here], code[rows[here]])
         rows = np.concatenate([rows, rows[both]])
         node = np.concatenate([tree.children[node, np.where(left | both, 0, 1)], tree.children[node[both], 1]])
     empty = np.empty(0, dtype=np.int64)
     return np.concatenate([empty, *(one for one, _ in found)]), np.concatenate([empty, *(one for _, one in found)])
 
 
-def _goes_left(tree: Tree, number: int, size, nodes: np.ndarray, codes: np.ndarray) -> np.ndarray:
+def goes_left(highest: np.ndarray, keys: np.ndarray, size, nodes: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Return which codes go to the left at their nodes: up to the highest where there is no `size`, else by `keys`."""
     if size is None:
-        return codes <= tree.highest[nodes]
-    keys, wanted = tree.left[number], nodes * size + codes
+        return codes <= highest[nodes]
+    wanted = nodes * size + codes
     if not len(keys):
         return np.zeros(len(nodes), dtype=bool)
     return (keys[np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)] == wanted) & (codes >= 0)

@@ -244,6 +244,29 @@ def first_of_both(one: pd.DataFrame, other: pd.DataFrame, column: str) -> pd.Dat
     return pd.concat([one, other]).drop_duplicates(column)
 
 
+def values_of(chain: Chain, part: pd.DataFrame, place: Place, name: str, step: Any) -> dict:
+    """Return the values of each column that a KAnonymizer's classes depend on, as some steps release a partition."""
+    part = chain.run(part, place)
+    with naming(place.number, name, step):
+        return step._values(_frames.read(part))
+
+
+def merged_values(one: dict, other: dict, name: str, step: Any) -> dict:
+    """Return the values of both."""
+    try:
+        return {column: values.merged(other[column]) for column, values in one.items()}
+    except Exception as error:
+        message = without_cells(error, "table")
+    raise PartitionError(f"Step {name!r} ({type(step).__name__}): {message}")
+
+
+def records_of(chain: Chain, part: pd.DataFrame, place: Place, name: str, step: Any, coding: Any) -> Any:
+    """Return the records that a KAnonymizer classifies, as some steps release a partition."""
+    part = chain.run(part, place)
+    with naming(place.number, name, step):
+        return coding.records(_frames.read(part))
+
+
 def outline(chain: Chain, part: pd.DataFrame, place: Place) -> pd.DataFrame:
     """Return what comes out for a few rows of a partition, without any of these."""
     return chain.run(part.head(_FEW), place).iloc[:0]

@@ -39,6 +39,11 @@ class Runs:
         """How many records each part has."""
         return np.add.reduceat(self.count, self.starts)
 
+    def only(self, kept: np.ndarray) -> "Runs":
+        """Return the runs where `kept` is True; each part must keep some."""
+        part = self.part[kept]
+        return Runs(part, self.code[kept], self.count[kept], np.searchsorted(part, np.arange(len(self.starts))))
+
 
 @dataclass(frozen=True)
 class Cut:
@@ -252,19 +257,33 @@ def _larger(gains, sizes) -> tuple[np.ndarray, np.ndarray]:
     return np.where(second, gains[1], gains[0]), np.where(second, sizes[1], sizes[0])
 
 
-def runs_of(part: np.ndarray, code: np.ndarray, n_parts: int, size: int) -> Runs:
-    """Count the values in each part; every part must have records."""
-    keys = part * np.int64(size) + code
-    if n_parts * size <= DENSE * len(keys):
-        counts = np.bincount(keys, minlength=n_parts * size)
-        kept = np.flatnonzero(counts)
-        counts = counts[kept]
-    else:
-        keys.sort()
-        first = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
-        kept, counts = keys[first], np.diff(np.append(first, len(keys)))
+def runs_of(part: np.ndarray, code: np.ndarray, n_parts: int, size: int, times: np.ndarray | None = None) -> Runs:
+    """Count the values in each part; every part must have records. Each stands for `times` of them, by default one."""
+    kept, counts = counted(part * np.int64(size) + code, n_parts * size, times)
     own = kept // size
     return Runs(own, kept - own * size, counts, np.searchsorted(own, np.arange(n_parts)))
+
+
+def counted(keys: np.ndarray, bound: int, times: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Return the numbers below `bound` that occur, ascending, and how often each does; may change `keys`."""
+    if bound <= DENSE * len(keys):
+        counts = tally(keys, bound, times)
+        kept = np.flatnonzero(counts)
+        return kept, counts[kept]
+    if times is None:
+        keys.sort()
+    else:
+        order = np.argsort(keys, kind="stable")
+        keys, times = keys[order], times[order]
+    first = np.flatnonzero(np.append(True, keys[1:] != keys[:-1])[: len(keys)])
+    if times is None:
+        return keys[first], np.diff(np.append(first, len(keys)))
+    return keys[first], np.add.reduceat(times, first) if len(first) else times
+
+
+def tally(numbers: np.ndarray, bound: int, times: np.ndarray | None = None) -> np.ndarray:
+    """Return how often each number below `bound` occurs, exactly up to 2^53; each stands for `times` of it."""
+    return np.bincount(numbers, weights=times, minlength=bound).astype(np.int64, copy=False)
 
 
 def at(runs: Runs, values: np.ndarray, part: np.ndarray, code: np.ndarray, size: int) -> np.ndarray:

@@ -9,11 +9,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdp import _frames
 from skdp._checks import ParameterError, check_columns, check_integer, check_option, invalid
-from skdp._constraints import close, diverse
+from skdp._coarse_classes import classes_of
+from skdp._coding import Coding, Numbering
+from skdp._constraints import spread
 from skdp._generalisation import Means, Nodes, Ranges, Sets
 from skdp._hierarchies import read_hierarchy
-from skdp._mondrian import Recoding, find, partition
+from skdp._mondrian import Recoding, Records, find, partition
 from skdp._partial import PartialFitMixin
+from skdp._scales import runs_of, tally
 from skdp._summaries import Collected, DistinctRows
 from skdp._suppression import outlying_records
 from skdp.accounting import PrivacyGuarantee
@@ -105,8 +108,9 @@ class KAnonymizer(PartialFitMixin, PrivacyTransformer):
     a label once only.
 
     `partial_fit` counts the distinct rows of quasi-identifiers and sensitive columns, of which there may be at most
-    2^20, and learns from them exactly what `fit` does; 8 bytes for each row and quasi-identifier are taken then. The
-    table to release is the one that was given in chunks: `transform` puts each of its rows into its class.
+    2^20, and learns from them and their counts exactly what `fit` does. The table to release is the one that was given
+    in chunks: `transform` puts each of its rows into its class. `skdp.distributed` learns the same over partitions, of
+    any number of distinct rows: it cuts coarse classes from counts, and each of these in one place.
 
     k-anonymity [2]_ protects from being singled out, not from inference: where all of a class share a sensitive value,
     it is known for each. Hence l-diversity [3]_ and t-closeness [4]_, which must hold on both sides of each cut.
@@ -206,12 +210,39 @@ class KAnonymizer(PartialFitMixin, PrivacyTransformer):
         self._classified(frame)
 
     def _collect(self, frame):
-        identifiers, sensitive = self._roles(frame)
+        identifiers, sensitive = self._roles(frame.columns)
         rows = DistinctRows.count(frame, [*identifiers, *sensitive])
         return Collected(list(frame.columns), len(frame), {_ROWS: rows}, frozenset(), {})
 
     def _learn_collected(self, collected):
-        self._classified(collected.summaries[_ROWS].expanded())
+        rows = collected.summaries[_ROWS]
+        if self.relaxed:  # of rows that are alike some may come to another class than others
+            self._classified(rows.expanded())
+        else:
+            self._classified(rows.frame, rows.counts)
+
+    def _values(self, frame) -> dict:
+        """Return the values of each column that classes depend on, and how often each occurs in a piece of a table."""
+        identifiers, sensitive = self._roles(frame.columns)
+        return {name: DistinctRows.count(frame, [name]) for name in [*identifiers, *self._constrained(sensitive)]}
+
+    def _learn_pieces(self, names, values, pieces_of):
+        """Learn from a table of these columns in pieces, of whose values `values` are the sums.
+
+        `pieces_of` takes a `Coding`, and returns the pieces as `classes_of` takes them.
+        """
+        n_rows = int(next(iter(values.values())).counts.sum())
+        self._check_parameters(n_rows)
+        self.quasi_identifiers_, sensitive = self._roles(names)
+        counted = {name: (own.frame, name, own.counts) for name, own in values.items()}
+        columns = {name: self._column(*counted[name]) for name in sorted(self.quasi_identifiers_, key=str)}
+        asked = {name: self._spread(*counted[name]) for name in self._constrained(sensitive)}
+        numberings = [Numbering(values[name].frame, name, codes) for name, (codes, _) in asked.items()]
+        recoding = self._recoding(columns, [constraint for _, constraint in asked.values()])
+        coding = Coding(list(columns.values()), numberings, recoding)
+        classes = classes_of(pieces_of(coding), coding, int(self.max_suppression * n_rows))
+        self._tree = classes.tree
+        self._learn(columns, classes.gists, classes.sizes, classes.n_suppressed)
 
     def _transform(self, frame):
         check_is_fitted(self)
@@ -230,43 +261,48 @@ class KAnonymizer(PartialFitMixin, PrivacyTransformer):
     def _released(self, frame, classes):
         return _frames.assign(frame, {name: column.released(classes) for name, column in self._columns.items()})
 
-    def _classified(self, frame) -> np.ndarray:
-        """Learn the classes, and return that of each row; -1 is suppressed."""
-        self._check_parameters(len(frame))
-        self.quasi_identifiers_, sensitive = self._roles(frame)
+    def _classified(self, frame, times=None) -> np.ndarray:
+        """Learn the classes, and return that of each row; -1 is suppressed. Each row stands for `times` of them."""
+        self._check_parameters(len(frame) if times is None else int(times.sum()))
+        self.quasi_identifiers_, sensitive = self._roles(frame.columns)
         # in the order of their names, so that the order of columns does not matter where two cuts are equally good
-        names = sorted(self.quasi_identifiers_, key=str)
-        columns = {name: self._column(frame, name) for name in names}
+        columns = {name: self._column(frame, name, times) for name in sorted(self.quasi_identifiers_, key=str)}
+        asked = [self._spread(frame, name, times) for name in self._constrained(sensitive)]
         codes = [column.codes(frame) for column in columns.values()]
-        scales = [column.scale for column in columns.values()]
-        allowed = self._constraint(frame, sensitive)
-        recoding = Recoding(scales, self._weights(names), self.k, allowed, bool(self.relaxed))
-        classes, self._tree = partition(codes, recoding)
-        suppressed = self._suppressed(codes, recoding, classes)
-        self._learn(frame, columns, codes, classes, ~suppressed)
-        return np.where(suppressed, -1, classes)
+        recoding = self._recoding(columns, [constraint for _, constraint in asked])
+        records, place = _thinned(Records(codes, [own for own, _ in asked], times), recoding)
+        classes, self._tree = partition(records, recoding)
+        suppressed = self._suppressed(records, recoding, classes)
+        n_suppressed = int(tally(suppressed.astype(np.int64), 2, records.times)[1])
+        kept, own = records.taken(~suppressed), classes[~suppressed]
+        sizes = tally(own, 0, kept.times)
+        gists = (
+            column.gist(runs_of(own, code, len(sizes), column.scale.size, kept.times))
+            for column, code in zip(columns.values(), kept.codes, strict=True)
+        )
+        self._learn(columns, gists, sizes, n_suppressed)
+        return np.where(suppressed, -1, classes)[place]
 
-    def _learn(self, frame, columns, codes, classes, kept):
+    def _learn(self, columns, gists, sizes, n_suppressed):
         """Remember the labels of the classes, and how much they tell."""
-        self.class_sizes_ = np.bincount(classes[kept])
-        self.n_suppressed_ = int((~kept).sum())
-        self._covered = np.zeros(len(self.class_sizes_))
-        for number, column in enumerate(columns.values()):
-            self._covered += column.learn(frame, codes[number][kept], classes[kept], len(self.class_sizes_))
+        self.class_sizes_, self.n_suppressed_ = sizes, n_suppressed
+        self._covered = np.zeros(len(sizes))
+        for number, (column, gist) in enumerate(zip(columns.values(), gists, strict=True)):
+            self._covered += column.learn(gist)
             column.forget(self._tree, number)
-        covered = float(self._covered @ self.class_sizes_) + self.n_suppressed_ * len(columns)
-        self.granularity_ = 1 - covered / (len(kept) * len(columns))
+        covered = float(self._covered @ sizes) + n_suppressed * len(columns)
+        self.granularity_ = 1 - covered / ((int(sizes.sum()) + n_suppressed) * len(columns))
         self._columns = columns
         reason = "k-anonymity, l-diversity and t-closeness are not differential privacy"
         self.privacy_guarantee_ = PrivacyGuarantee(
             math.inf, columns=tuple(self.quasi_identifiers_), scope="central", reasons=(reason,)
         )
 
-    def _column(self, frame, name):
+    def _column(self, frame, name, times):
         """Return how a quasi-identifier is generalised."""
         given = (self.hierarchies or {}).get(name)
         if given is not None:
-            return Nodes(self, frame, name, read_hierarchy(self, name, given))
+            return Nodes(self, frame, name, read_hierarchy(self, name, given), times)
         order = _frames.category_order(frame, name)
         if self.labels == "mean" and order is None and _frames.kind(frame, name) == "number":
             return Means(frame, name)
@@ -274,44 +310,47 @@ class KAnonymizer(PartialFitMixin, PrivacyTransformer):
             return Ranges(frame, name, order)
         return Sets(frame, name)
 
-    def _constraint(self, frame, sensitive):
-        """Return what both sides of a cut must satisfy, besides k; None for nothing."""
-        wanted = []
-        if self.l_diversity is not None:
-            wanted += [diverse(frame, column, self.l_diversity) for column in sensitive]
-            if any(one.size < self.l_diversity for one in wanted):
-                reached = min(one.size for one in wanted)
-                raise invalid(self, "l_diversity", self.l_diversity, f"at most {reached}, the values of 'sensitive'")
-        if self.t_closeness is not None:
-            wanted += [close(frame, column, self.t_closeness) for column in sensitive]
-        if wanted:
-            return lambda rows, part, n_parts: np.all([one(rows, part, n_parts) for one in wanted], axis=0)
-        return None
+    def _constrained(self, sensitive) -> list:
+        """Return the sensitive columns that both sides of a cut must hold something of."""
+        return [] if self.l_diversity is self.t_closeness is None else sensitive
 
-    def _suppressed(self, codes, recoding, classes) -> np.ndarray:
-        budget = int(self.max_suppression * len(classes))
+    def _spread(self, frame, name, times):
+        """Return the codes of a sensitive column, and what a class must hold of it."""
+        codes, constraint = spread(frame, name, self.l_diversity, self.t_closeness, times)
+        if self.l_diversity is not None and constraint.size < self.l_diversity:
+            reached = f"at most {constraint.size}, the values of {name!r}"
+            raise invalid(self, "l_diversity", self.l_diversity, reached)
+        return codes, constraint
+
+    def _recoding(self, columns, constraints) -> Recoding:
+        scales = [column.scale for column in columns.values()]
+        return Recoding(scales, self._weights(columns), self.k, constraints, bool(self.relaxed))
+
+    def _suppressed(self, records, recoding, classes) -> np.ndarray:
+        n_rows = len(classes) if records.times is None else int(records.times.sum())
+        budget = int(self.max_suppression * n_rows)
         if budget < self.k:
             return np.zeros(len(classes), dtype=bool)
-        return outlying_records(codes, recoding, classes, budget)
+        return outlying_records(records, recoding, classes, budget)
 
     def _weights(self, names) -> list[float]:
         given = self.weights or {}
         check_columns(self, "weights", list(given), names)
         return [float(given.get(name, 1.0)) for name in names]
 
-    def _roles(self, frame) -> tuple[list, list]:
-        """Return the quasi-identifiers and the sensitive columns."""
-        sensitive = [] if self.sensitive is None else check_columns(self, "sensitive", self.sensitive, frame.columns)
-        chosen = [column for column in frame.columns if column not in sensitive]
+    def _roles(self, names) -> tuple[list, list]:
+        """Return which columns are quasi-identifiers, and which are sensitive."""
+        sensitive = [] if self.sensitive is None else check_columns(self, "sensitive", self.sensitive, names)
+        chosen = [column for column in names if column not in sensitive]
         if self.quasi_identifiers is not None:
-            chosen = check_columns(self, "quasi_identifiers", self.quasi_identifiers, frame.columns)
+            chosen = check_columns(self, "quasi_identifiers", self.quasi_identifiers, names)
         both = [column for column in chosen if column in sensitive]
         if both:
             raise invalid(self, "sensitive", self.sensitive, f"columns that are no quasi-identifiers ({both[0]!r} is)")
         if not chosen:
             raise invalid(self, "quasi_identifiers", self.quasi_identifiers, "at least one column")
         check_columns(self, "hierarchies", list(self.hierarchies or {}), chosen)
-        return [column for column in frame.columns if column in chosen], sensitive
+        return [column for column in names if column in chosen], sensitive
 
     def _check_parameters(self, n_rows):
         check_integer(self, "k", self.k, low=1)
@@ -336,6 +375,14 @@ class KAnonymizer(PartialFitMixin, PrivacyTransformer):
 
 
 _ROWS = ()  # names the distinct rows among what was collected
+
+
+def _thinned(records: Records, recoding: Recoding) -> tuple[Records, np.ndarray | slice]:
+    """Return records of which few are alike, and where each is among these; of what is cut anywhere all stay."""
+    if recoding.relaxed:
+        return records, slice(None)
+    distinct, place = records.distinct(recoding.sizes)
+    return (distinct, place) if 2 * len(distinct) <= len(records) else (records, slice(None))
 
 
 def _is_number(value) -> bool:

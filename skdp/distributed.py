@@ -114,8 +114,8 @@ def fit(estimator, ddf):
     estimator : estimator
         A step, or a Pipeline of steps.
     ddf : dask.dataframe.DataFrame
-        The table. It is computed once, and once more for each step that learns: ``ddf.persist()`` it first where the
-        cluster's memory holds it.
+        The table. It is computed once, and once more for each step that learns (twice for a `KAnonymizer`):
+        ``ddf.persist()`` it first where the cluster's memory holds it.
 
     Returns
     -------

@@ -11,6 +11,7 @@ import pandas as pd
 import polars as pl
 import pytest
 from conftest import TABLES, values
+from sklearn.base import clone
 
 from skdp import IntervalBinner, KAnonymizer, _frames, metrics
 from skdp._checks import ParameterError
@@ -688,3 +689,63 @@ def test_a_planted_bug_in_suppression_is_caught(monkeypatch):
     table = people(0, 200)
     wasted = KAnonymizer(**parameters, max_suppression=0.1).fit(table).granularity_
     assert wasted < KAnonymizer(**parameters).fit(table).granularity_
+
+
+# Records that are alike, counted
+
+
+ALIKE = ["age", "town", "member", "born", "size"]
+
+
+def alike(seed, size=1500):
+    """Return a table in which most rows occur several times, with gaps."""
+    table = people(seed, size)
+    born = table["born"].dt.to_period("Y").dt.start_time.where(table["born"].dt.year > 2002)
+    member, pay = table["member"] | (table["age"] > 40), table["pay"] // 10
+    return table.assign(age=table["age"] // 24, born=born, member=member, pay=pay)
+
+
+def learned(step):
+    """Return all that a step knows of classes, as text."""
+    tree = step._tree
+    arrays = [tree.attribute, tree.children, tree.highest, *tree.left, tree.relaxed, step.class_sizes_]
+    return [array.tolist() for array in arrays], step.n_suppressed_
+
+
+@pytest.mark.parametrize(
+    ("seed", "labels", "hierarchies"), [(0, "interval", None), (1, "mean", {"town": REGIONS})], ids=["sets", "nodes"]
+)
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"max_suppression": 0.2},
+        {"sensitive": ["illness", "pay"], "l_diversity": 2},
+        {"sensitive": "pay", "t_closeness": 0.2, "max_suppression": 0.2},
+        {"sensitive": "illness", "t_closeness": 0.3, "weights": {"age": 5.0}},
+        {"max_suppression": 0.1, "relaxed": True},
+    ],
+    ids=str,
+)
+def test_rows_that_are_alike_may_be_counted_instead(seed, labels, hierarchies, more):
+    """In memory where at least half are: whether it is done changes nothing."""
+    table = alike(seed)
+    assert 2 * len(table.drop_duplicates([*ALIKE, "illness"])) < len(table)
+    step = KAnonymizer(3, quasi_identifiers=ALIKE, labels=labels, hierarchies=hierarchies, **more)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("skdp.anonymity._thinned", lambda records, recoding: (records, slice(None)))
+        each = clone(step)
+        released = each.fit_transform(table)
+    counted = clone(step).partial_fit(table[:300]).partial_fit(table[300:]).finish()
+    for other in (clone(step).fit(table), counted):
+        assert learned(other) == learned(each)
+        assert other.granularity_ == pytest.approx(each.granularity_, abs=1e-12)
+        assert values(other.transform(table)) == values(each.transform(table))
+    assert values(step.fit_transform(table)) == values(released)
+
+
+def test_a_row_that_counts_for_one_only_is_caught(monkeypatch):
+    honest = KAnonymizer(3, quasi_identifiers=ALIKE).fit(alike(0))
+    careless = lambda numbers, bound, times=None: np.bincount(numbers, minlength=bound)  # noqa: E731
+    monkeypatch.setattr("skdp._mondrian.tally", careless)
+    assert learned(KAnonymizer(3, quasi_identifiers=ALIKE).fit(alike(0))) != learned(honest)
