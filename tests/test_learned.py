@@ -266,3 +266,5 @@ def test_a_run_that_was_begun_in_chunks_is_not_gone_on_with_at_once(folder, caps
         patch.setattr("skdp._chunkwise.obstacle", lambda *given, **named: "something is not installed")
         assert release(folder, EXACT["bins"], "--resume") == 2
     assert "was begun in chunks" in capsys.readouterr().err
+    assert len(list((folder / ".masked.unfinished").glob("part-*"))) == 3, "what is committed stays"
+    assert release(folder, EXACT["bins"], "--resume") == 0
