@@ -70,8 +70,7 @@ def _synthesize_folder(options: argparse.Namespace, pipeline: Any, request: pd.D
             say(f"{options.output} is complete already: {folder.rows:,} records")
             return None
         _keep_seed(options, folder, pipeline)
-        with _telling_what_is_kept(folder):
-            _synthesize_parts(options, folder, pipeline, request)
+        _synthesize_parts(options, folder, pipeline, request)
         return folder.rows
 
 
@@ -79,15 +78,17 @@ def _synthesize_parts(options: argparse.Namespace, folder: PartFolder, pipeline:
     """Make the parts that are missing, and finish the folder."""
     before = folder.learned()
     made = _made_in_chunks(options, pipeline, request, before)
-    folder.at_once = made is None
     if made is None:
-        _write_at_once(options, folder, pipeline.fit_transform(request))
+        _enter_at_once(options, folder)
+        table = _arrow(pipeline.fit_transform(request))
+        _write_folder(folder, cut(table, options.chunk_rows), len(table))
     else:
         rest = _behind(pipeline)
-        if before is None:
-            _keep_learned(folder, rest)
         done = min(len(folder.parts) * options.chunk_rows, made.total)
-        _write_folder(folder, synthesized(made, rest, options.chunk_rows, done), made.total, done)
+        with _telling_what_is_kept(folder):
+            if before is None:
+                _keep_learned(folder, rest)
+            _write_folder(folder, synthesized(made, rest, options.chunk_rows, done), made.total, done)
     folder.finish()
 
 
@@ -163,11 +164,11 @@ def _keep_learned(folder: PartFolder, pipeline: Pipeline) -> None:
     folder.keep_learned(learned)
 
 
-def _write_at_once(options: argparse.Namespace, folder: PartFolder, table: Any) -> None:
-    """Write a table that is whole as parts; nothing of it is there yet."""
+def _enter_at_once(options: argparse.Namespace, folder: PartFolder) -> None:
+    """Have all parts entered into the manifest together; none is there yet."""
     if folder.parts:
         raise ValueError(f"{options.output!r} was begun in chunks, which cannot be gone on with here; start anew.")
-    _write_folder(folder, cut(_arrow(table), options.chunk_rows), len(table))
+    folder.at_once = True
 
 
 def _write_folder(folder: PartFolder, pieces: Iterator[tuple[pa.Table, int, bool]], total: int, done: int = 0) -> None:
@@ -273,8 +274,7 @@ def _release_folder(options: argparse.Namespace, recipe: Recipe) -> list[str] | 
         if folder.complete:
             say(f"{options.output} is complete already: {folder.rows:,} records")
             return None
-        with _telling_what_is_kept(folder):
-            return _release_into(folder, options, recipe)
+        return _release_into(folder, options, recipe)
 
 
 def _release_into(folder: PartFolder, options: argparse.Namespace, recipe: Recipe) -> list[str]:
@@ -282,16 +282,17 @@ def _release_into(folder: PartFolder, options: argparse.Namespace, recipe: Recip
     before, run = folder.learned(), folder.manifest["run"]
     _chunkwise.charge_by_run(recipe.pipeline, options.ledger, run)
     chunks = _learned_from(options, recipe, before)
-    folder.at_once = chunks is None
     if chunks is None:
+        _enter_at_once(options, folder)
         released, lines, _ = _released_at_once(options, recipe)
-        _write_at_once(options, folder, released)
+        _write_folder(folder, cut(_arrow(released), options.chunk_rows), len(released))
     else:
-        if before is None:
-            _keep_learned(folder, recipe.pipeline)
-        _chunkwise.charge_once(recipe.pipeline, options.ledger, chunks.total, run)
         told = Account(recipe)
-        _release_parts(options, folder, told, chunks)
+        with _telling_what_is_kept(folder):
+            if before is None:
+                _keep_learned(folder, recipe.pipeline)
+            _chunkwise.charge_once(recipe.pipeline, options.ledger, chunks.total, run)
+            _release_parts(options, folder, told, chunks)
         lines = list(told.lines())
     folder.finish()
     return lines

@@ -176,8 +176,7 @@ def test_columns_of_every_kind_are_read_again(folder, recipe, column):
     assert dumped(pipeline) is not None
 
 
-@pytest.mark.parametrize("name", RECIPES)
-@pytest.mark.parametrize("parts", [0, 3])
+@pytest.mark.parametrize(("name", "parts"), [*((name, 3) for name in RECIPES), *((name, 0) for name in PRICED)])
 def test_a_run_that_goes_on_learns_and_pays_nothing_again(folder, capsys, monkeypatch, name, parts):
     recipe, words = RECIPES[name] + NOISE, ["--ledger", folder / "budget.db"]
     with monkeypatch.context() as patch:
@@ -267,3 +266,5 @@ def test_a_run_that_was_begun_in_chunks_is_not_gone_on_with_at_once(folder, caps
         patch.setattr("skdp._chunkwise.obstacle", lambda *given, **named: "something is not installed")
         assert release(folder, EXACT["bins"], "--resume") == 2
     assert "was begun in chunks" in capsys.readouterr().err
+    assert len(list((folder / ".masked.unfinished").glob("part-*"))) == 3, "what is committed stays"
+    assert release(folder, EXACT["bins"], "--resume") == 0
