@@ -3,7 +3,6 @@
 import io
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import is_dataclass
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import pyarrow as pa
 from sklearn.compose import ColumnTransformer
 from sklearn.preprocessing import Binarizer
 
-from skdp import _frames
+from skdp import _frames, _learned_files
 from skdp._checks import ParameterError
 from skdp._files import TableWriter
 from skdp._passage import DRAWING, NOISE, Part, in_order, is_seeded, passed, stages
@@ -141,7 +140,7 @@ def learn(
     ValueError
         If `before` cannot be read.
     """
-    known = _loaded(before) if before is not None else {}
+    known = _read_again(pipeline, before) if before is not None else {}
     for _, step in pipeline.steps:
         if isinstance(step, NOISE):
             step.set_params(ledger=None)
@@ -193,6 +192,16 @@ def _released_by(front: Pipeline, chunks: Iterable[pd.DataFrame], jobs: int) -> 
         yield empty
 
 
+def _read_again(pipeline: Pipeline, before: bytes) -> dict[str, dict]:
+    """Return what each step had learned that learns; parameters are the recipe's alone."""
+    known = _learned_files.loaded(before)
+    learning = {name: step.get_params(deep=False) for name, step in pipeline.steps if hasattr(step, "partial_fit")}
+    fits = isinstance(known, dict) and known.keys() == learning.keys()
+    if not fits or any(type(known[name]) is not dict or known[name].keys() & learning[name] for name in learning):
+        raise ValueError("What the steps had learned cannot be read again; start anew in another output.")
+    return known
+
+
 def dumped(pipeline: Pipeline) -> bytes | None:
     """Return what steps have learned chunk by chunk, for `learn` of another run; None if it could not be read."""
     learned = {}
@@ -200,41 +209,12 @@ def dumped(pipeline: Pipeline) -> bytes | None:
         if hasattr(step, "partial_fit"):
             parameters = step.get_params(deep=False)
             learned[name] = {key: value for key, value in vars(step).items() if key not in parameters}
-    data = pickle.dumps(learned, protocol=4)
     try:
-        _loaded(data)
-    except ValueError:
+        data = _learned_files.dumped(learned)
+        _learned_files.loaded(data)
+    except (ValueError, pickle.PicklingError):
         return None
     return data
-
-
-class _Loader(pickle.Unpickler):
-    """Reads what `dumped` wrote, and nothing that could run code: numbers, texts, arrays, our own plain classes."""
-
-    _known = {
-        ("fractions", "Fraction"), ("builtins", "set"), ("builtins", "frozenset"), ("numpy", "ndarray"),
-        ("numpy", "dtype"), ("numpy._core.multiarray", "_reconstruct"), ("numpy._core.multiarray", "scalar"),
-        ("numpy.core.multiarray", "_reconstruct"), ("numpy.core.multiarray", "scalar"), ("builtins", "bytearray"),
-        ("pyarrow.lib", "_restore_array"), ("pyarrow.lib", "py_buffer"), ("pyarrow.lib", "type_for_alias"),
-        ("pyarrow.lib", "timestamp"), ("pyarrow.lib", "decimal128"), ("pyarrow.lib", "decimal256"),
-    }  # fmt: skip
-
-    _kept_in = ("skdp._generalisation", "skdp._mondrian", "skdp._scales", "skdp._sampling")
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) in self._known or module.startswith("skdp.") and "." not in name:
-            found = super().find_class(module, name)
-            ours = isinstance(found, type) and (is_dataclass(found) or module in self._kept_in)
-            if ours or not module.startswith("skdp."):
-                return found
-        raise pickle.UnpicklingError(name)
-
-
-def _loaded(data: bytes) -> dict[str, dict]:
-    try:
-        return _Loader(io.BytesIO(data)).load()
-    except Exception as error:
-        raise ValueError("What the steps had learned cannot be read again; start anew in another output.") from error
 
 
 class _RunLedger:

@@ -61,7 +61,7 @@ def classes_of(pieces: Pieces, coding: Coding, budget: int = 0) -> Classes:
     return joined(growth.tree(), roots, fragments, coding.recoding, budget)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Proposal:
     """The best cut of each part along one quasi-identifier.
 

@@ -11,7 +11,7 @@ from skdp._mondrian import Recoding, Records, Tree, find
 from skdp._scales import Runs, counted, runs_of
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Coding:
     """What codes mean in all pieces of a table, and how it is to be cut.
 
@@ -76,7 +76,7 @@ class Numbering:
         return numbers[codes[len(self.values) :]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Tally:
     """How many records each number stands for.
 

@@ -8,7 +8,7 @@ from skdp import _frames, _levels
 from skdp._scales import Runs, tally
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Spread:
     """What is asked of a sensitive column, a missing value being a value of its own.
 

@@ -12,7 +12,7 @@ from skdp._scales import runs_of, tally
 from skdp._suppression import Ends, best_ends
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Classes:
     """The equivalence classes of a table.
 
@@ -34,7 +34,7 @@ class Classes:
     n_suppressed: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Thinned:
     """What there would be of classes without their best ends.
 
@@ -56,7 +56,7 @@ class Thinned:
     held: list[Tally]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Fragment:
     """The classes of a bundle of coarse classes.
 

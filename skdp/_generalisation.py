@@ -80,7 +80,7 @@ def ordered_values(frame, column, categories=None) -> np.ndarray:
     return _frames.numbers(frame, column)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Gist:
     """What the labels of some classes are made of.
 

@@ -14,7 +14,7 @@ from skdp import _levels
 from skdp._scales import Cut, RangeScale, Runs, at, runs_of, tally
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Records:
     """A table's records as codes; one may stand for several that are alike.
 
@@ -52,7 +52,7 @@ class Records:
         return replace(self.taken(some), times=tally(numbers, len(some), self.times)), numbers
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Recoding:
     """How a table is to be cut.
 
@@ -96,7 +96,7 @@ class Recoding:
         return self.allows(records, rows, 2 * part + ~left, 2 * n_parts).reshape(-1, 2).all(axis=1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Parts:
     """The parts of a table that are still to be cut.
 

@@ -12,7 +12,7 @@ import numpy as np
 DENSE = 8
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Runs:
     """How often each value occurs in each part, sorted by part and value; only values that occur.
 
@@ -80,7 +80,7 @@ class Division:
     rank: np.ndarray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RangeScale:
     """Numbers, dates and ordered categories: values with an order, labelled by ranges; code 0 is missing.
 

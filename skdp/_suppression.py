@@ -9,7 +9,7 @@ from skdp._mondrian import Recoding, Records
 from skdp._scales import RangeScale, Runs, SetScale, TreeScale, at, runs_of, tally
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Ends:
     """What may be masked of each class: the end of one quasi-identifier whose absence saves most for each record.
 

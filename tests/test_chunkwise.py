@@ -259,7 +259,13 @@ def test_nothing_is_learned_or_charged_twice(folder, monkeypatch):
     assert len(set.union(*binned)) == 5
 
 
-@pytest.mark.parametrize("payload", [b"", b"no pickle", pickle.dumps(print), pickle.dumps(os.system)])
+PAYLOADS = [
+    b"", b"no pickle", pickle.dumps(print), pickle.dumps(os.system), pickle.dumps({}), pickle.dumps(3),
+    pickle.dumps({"OutlierDropper": {"columns": "Age"}}), pickle.dumps({"noise": {}}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
 def test_what_was_learned_is_data_and_never_code(folder, capsys, monkeypatch, payload):
     with monkeypatch.context() as patch:
         stops_after(patch, 3)

@@ -133,6 +133,26 @@ def test_records_are_masked_as_in_the_whole_table():
     assert 0 < sum(count > 0 for count in masked) < len(masked)
 
 
+def test_what_goes_to_and_fro_shows_no_values_where_dask_logs_it(monkeypatch):
+    """A worker that fails writes down what it was called with."""
+    shown = []
+
+    def logged(function):
+        def called(pieces, *given):
+            made = function(pieces, *given)
+            shown.append(repr((given, pieces.pieces, pieces.coding, made)))
+            return made
+
+        return called
+
+    for name in ("summed", "regrouped"):
+        monkeypatch.setattr(Lists, name, logged(getattr(Lists, name)))
+    step = KAnonymizer(3, quasi_identifiers=QUASI, sensitive="pay", t_closeness=0.3, max_suppression=0.1)
+    from_pieces(step, cut_up(people(6, 200), 2))
+    assert len(shown) > 2
+    assert not [name for name in ("positions", "means", "codes", "numbers", "count") if f"{name}=" in "".join(shown)]
+
+
 @pytest.mark.parametrize("bug", ["Numbering.codes", "Tally.merged"])
 def test_codes_and_counts_of_one_piece_alone_are_caught(monkeypatch, bug):
     careless = {

@@ -299,3 +299,10 @@ def test_classes_merged_wrongly_are_noticed(dask_frames, monkeypatch, bug):
     else:
         monkeypatch.setattr(_partitions, "common_table", lambda shapes: shapes[0].empty[[]])
     assert same(figures(distributed.class_counts(table), ["age"], "zone"), expected)
+
+
+@pytest.mark.parametrize("sizes", [np.array([2**63, 1], dtype=np.uint64), np.array([2**62, 2**62])])
+def test_sizes_that_no_sum_can_hold_are_refused(sizes):
+    with pytest.raises(ParameterError, match="whose sum is below 2\\^63"):
+        ClassCounts(pd.DataFrame({"Age": [31, 40]}), sizes)
+    assert ClassCounts(pd.DataFrame({"Age": [31, 40]}), [2**62, 2**61]).sizes.sum() == 2**62 + 2**61

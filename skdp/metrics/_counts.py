@@ -29,7 +29,7 @@ class ClassCounts:
     Raises
     ------
     ParameterError
-        If `sizes` is not one integer of at least 1 for each row of `classes`.
+        If `sizes` is not one integer of at least 1 for each row of `classes`, or if they add up to 2^63 or more.
 
     Examples
     --------
@@ -49,6 +49,8 @@ class ClassCounts:
         if sizes.shape != (rows,) or rows and (sizes.dtype.kind not in "iu" or sizes.min() < 1):
             given = f"values of dtype {sizes.dtype} and shape {sizes.shape}"
             raise invalid("ClassCounts", "sizes", given, f"{rows} integers of at least 1, one for each class")
+        if sizes.astype(np.float64).sum() >= 2**63:
+            raise invalid("ClassCounts", "sizes", "a larger sum", "integers whose sum is below 2^63")
         object.__setattr__(self, "sizes", sizes.astype(np.int64, copy=False))
 
     def __repr__(self):
