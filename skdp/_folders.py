@@ -148,9 +148,12 @@ class PartFolder:
         return data
 
     def outlasts(self, error: BaseException) -> bool:
-        """Whether there is something to go on with after an error; what was learned only if the recipe may be right."""
+        """Whether there is something to go on with after an error; what was learned only if the recipe may be right.
+
+        A folder that has vanished holds nothing to go on with.
+        """
         learned = "learned" in self.manifest and isinstance(error, KeyboardInterrupt | OSError | MemoryError)
-        return not self.at_once and (bool(self.parts) or learned)
+        return not self.at_once and (bool(self.parts) or learned) and (self.folder / MANIFEST).is_file()
 
     def finish(self) -> None:
         """Enter that the folder is complete, forget the seed and what was learned, and give the folder its name."""

@@ -14,7 +14,7 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from skdp import metrics
-from skdp._checks import check_columns, check_integer, invalid
+from skdp._checks import ParameterError, check_columns, check_integer, invalid
 from skdp._chunkwise import has_bounds, learns_nothing
 from skdp._dask_tables import Learning, Steps, Table, computed, delayed, in_a_tree, outline_of, shared, table_of
 from skdp._partitions import (
@@ -147,6 +147,7 @@ def fit(estimator, ddf):
     >>> transform(binner, ages).compute(scheduler="synchronous")["Age"].tolist()
     ['30 and Under', '30 - 60', '60 and Over']
     """
+    _check_table("fit", ddf)
     Learning(steps_of(estimator), table_of(ddf)).fit(last_draws=False)
     return estimator
 
@@ -176,6 +177,7 @@ def transform(estimator, ddf):
     PartitionError
         When it is computed, if a partition cannot be worked on.
     """
+    _check_table("transform", ddf)
     steps = steps_of(estimator)
     _check_serves_partitions(steps)
     charged = [step for _, step in steps if is_charged(step)]
@@ -252,6 +254,7 @@ def release(pipeline, ddf):
     >>> bool((first["Age"] == again["Age"]).all())
     True
     """
+    _check_table("release", ddf)
     return _released(pipeline, table_of(ddf))
 
 
@@ -297,6 +300,7 @@ def class_counts(ddf, columns=None):
     >>> attacker_risks(counts, "Age").sample_uniques
     2
     """
+    _check_table("class_counts", ddf)
     columns = list(ddf.columns) if columns is None else check_columns("class_counts", "columns", columns, ddf.columns)
     count = delayed(count_classes)
     parts = ddf.to_delayed()
@@ -351,6 +355,16 @@ def l_diversity(ddf, quasi_identifiers, sensitive):
     wanted = sensitive_columns(ddf, "l_diversity", sensitive)
     known = known_columns(ddf, "l_diversity", quasi_identifiers, wanted)
     return metrics.l_diversity(class_counts(ddf, [*known, *wanted]), known, wanted)
+
+
+def _check_table(function: str, table: Any) -> None:
+    # The message holds what kind the table is, never the table: its repr shows cells.
+    if not hasattr(table, "to_delayed") or not hasattr(table, "columns"):
+        got = f"{type(table).__module__.partition('.')[0]} {type(table).__name__}"
+        raise ParameterError(
+            f"The 'ddf' parameter of {function} must be a Dask DataFrame. Got a {got} instead; "
+            "dask.dataframe.from_pandas makes one of a pandas DataFrame."
+        )
 
 
 def _check_serves_partitions(steps: list) -> None:

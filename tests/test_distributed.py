@@ -40,6 +40,7 @@ from skdp import (
     metrics,
     recipes,
 )
+from skdp._checks import ParameterError
 from skdp._dask_tables import CodedPieces
 from skdp.distributed import PartitionError, class_counts, fit, k_anonymity, l_diversity, release, synthesize, transform
 from skdp.ledger import BudgetExceededError
@@ -502,6 +503,18 @@ def test_other_columns_in_one_partition_are_named(synchronous, people):
 def test_steps_that_need_the_whole_table_say_so(synchronous, people, step, message):
     with pytest.raises(ValueError, match=message):
         release(step, dd.from_pandas(people, npartitions=2))
+
+
+@pytest.mark.parametrize("function", [fit, transform, release])
+def test_a_table_in_memory_is_told_from_a_dask_dataframe(people, function):
+    step = IntervalBinner({"Age": [30, 60]}).fit(people)
+    with pytest.raises(ParameterError, match="must be a Dask DataFrame. Got a pandas DataFrame instead; dask"):
+        function(step, people)
+
+
+def test_classes_of_a_table_in_memory_are_not_counted_here(people):
+    with pytest.raises(ParameterError, match="'ddf' parameter of class_counts must be a Dask DataFrame"):
+        class_counts(people, ["Age"])
 
 
 @pytest.mark.filterwarnings("ignore:LaplaceNoise gives metric privacy", "ignore:.*whole record")

@@ -321,6 +321,7 @@ def test_an_output_folder_that_vanishes(folder, capsys, monkeypatch, command, ou
     _fails_at(monkeypatch, number, lambda: shutil.rmtree(folder / "there"))
     line = fails(capsys, folder, command, f"there/{output}", "--chunk-rows", 500)
     assert "No such file or directory" in line
+    assert "kept" not in line, "there is nothing to go on with"
     assert not (folder / "there").exists()
 
 
