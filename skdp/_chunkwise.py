@@ -17,10 +17,13 @@ from skdp._checks import ParameterError
 from skdp._files import TableWriter
 from skdp._passage import DRAWING, NOISE, Part, in_order, is_seeded, passed, stages
 from skdp._released import Account, Look
-from skdp.binning import IntervalBinner
+from skdp.anonymity import KAnonymizer
+from skdp.binning import IntervalBinner, QuantileBinner
 from skdp.cleaning import PIICleaner
 from skdp.gaussian import GaussianNoise
+from skdp.imputation import DistributionImputer
 from skdp.noise import LaplaceNoise, RandomizedResponse
+from skdp.outliers import OutlierDropper
 from skdp.pipeline import Pipeline
 from skdp.synthesis import FakerSynthesizer
 
@@ -34,7 +37,8 @@ def obstacle(pipeline: Pipeline, chunk: pd.DataFrame, *, placed: bool = False) -
 
     A step works in chunks where it learns nothing from the values (ranges, noise with public bounds), or learns chunk
     by chunk (it has `partial_fit`). What a step draws by a seed depends on which rows of the table these are; and a
-    step that learns from what another drew has to see the very draws that are released, which a seed alone repeats.
+    step that learns from columns that another drew has to see the very draws that are released, which a seed alone
+    repeats.
 
     Parameters
     ----------
@@ -50,20 +54,76 @@ def obstacle(pipeline: Pipeline, chunk: pd.DataFrame, *, placed: bool = False) -
     reason : str or None
         A sentence.
     """
-    columns, drawn = set(chunk.columns), None
+    columns, drawn = set(chunk.columns), Drawn()
     for _, step in pipeline.steps:
         kind = _kind(step)
         if hasattr(step, "partial_fit"):
-            if drawn is not None:
-                return f"{kind} learns from what {drawn} drew"
+            if source := drawn.source_of(_read_by(step)):
+                return f"{kind} learns from what {source} drew"
         elif not learns_nothing(step, columns, chunk):
             return f"{kind} learns from the whole table"
+        elif not isinstance(step, (*NOISE, IntervalBinner)) and (source := drawn.source_of(_read_by(step))):
+            drawn.add(None, source)  # in other columns, or by which rows are left
         if isinstance(step, DRAWING) and step.random_state is None:
-            drawn = drawn or kind
+            drawn.add(_drawn_by(step), kind)
         elif isinstance(step, DRAWING) and not (placed and isinstance(step.random_state, Integral)):
             return f"{kind} draws by a seed"
         columns |= _made_by(step)
     return None
+
+
+class Drawn:
+    """The columns that steps drew without a seed; None in the place of names stands for any column.
+
+    Examples
+    --------
+    >>> drawn = Drawn()
+    >>> drawn.add({"Debt"}, "LaplaceNoise")
+    >>> drawn.source_of({"Age"}), drawn.source_of({"Age", "Debt"}), drawn.source_of(None)
+    (None, 'LaplaceNoise', 'LaplaceNoise')
+    """
+
+    def __init__(self):
+        self._steps: list[tuple[set | None, str]] = []
+
+    def add(self, names: set | None, kind: str) -> None:
+        """Note that a step of this kind drew some columns."""
+        self._steps.append((names, kind))
+
+    def source_of(self, names: set | None) -> str | None:
+        """Return the kind of the first step that drew any of these columns."""
+        found = (kind for own, kind in self._steps if own is None or names is None or own & names)
+        return next(found, None)
+
+
+def _read_by(step: Any) -> set | None:
+    """Return the columns that a step learns from or works on, None where its parameters do not name them."""
+    if isinstance(step, KAnonymizer):
+        return None if step.quasi_identifiers is None else _names(step.quasi_identifiers) | _names(step.sensitive)
+    if isinstance(step, DistributionImputer):
+        return set(step.distributions) | _names(step.by) if isinstance(step.distributions, Mapping) else None
+    if isinstance(step, (*NOISE, IntervalBinner, QuantileBinner, OutlierDropper)):
+        return _named_by(step)
+    return None
+
+
+def _drawn_by(step: Any) -> set | None:
+    """Return the columns that a step draws, None where its parameters do not name them."""
+    if isinstance(step, DistributionImputer):
+        return set(step.distributions) if isinstance(step.distributions, Mapping) else None
+    return set(step.schema) if isinstance(step, FakerSynthesizer) and step.schema else _read_by(step)
+
+
+def _names(given: Any) -> set:
+    return set() if given is None else {given} if isinstance(given, str) else set(given)
+
+
+def _named_by(step: Any) -> set | None:
+    """Return the columns that `columns`, or else a dict by column, names; None for all of the step's kind."""
+    if step.columns is not None:
+        return _names(step.columns)
+    given = (value for value in step.get_params(deep=False).values() if isinstance(value, Mapping))
+    return set().union(*given) or None
 
 
 def _kind(step: Any) -> str:
@@ -77,27 +137,20 @@ def learns_nothing(step: Any, columns: set[str], chunk: pd.DataFrame) -> bool:
         return step.gender not in columns
     if isinstance(step, LaplaceNoise | GaussianNoise):
         numbers_only = all(pd.api.types.is_any_real_numeric_dtype(dtype) for dtype in chunk.dtypes)
-        return has_bounds(step) and (_names_columns(step) or numbers_only)
+        return has_bounds(step) and (_named_by(step) is not None or numbers_only)
     if isinstance(step, RandomizedResponse):
-        return _names_columns(step) or not any(map(pd.api.types.is_object_dtype, chunk.dtypes))
+        return _named_by(step) is not None or not any(map(pd.api.types.is_object_dtype, chunk.dtypes))
     if isinstance(step, FakerSynthesizer):
         made = step.schema if isinstance(step.schema, dict) else {}
         return step.count is None and not any(getattr(one, "unique", False) for one in made.values())
     return isinstance(step, IntervalBinner | Binarizer)
 
 
-def _names_columns(step: Any) -> bool:
-    """Whether the parameters of a step with noise say which columns it takes."""
-    return step.columns is not None or any(isinstance(value, Mapping) for value in step.get_params(deep=False).values())
-
-
 def has_bounds(step: Any) -> bool:
     """Whether there are bounds for every column that a step with noise takes."""
     if not isinstance(step.bounds, Mapping):
         return step.bounds is not None
-    named = [] if step.columns is None else [step.columns] if isinstance(step.columns, str) else list(step.columns)
-    for value in step.get_params(deep=False).values():
-        named += list(value) if isinstance(value, Mapping) else []
+    named = _names(step.columns).union(*(v for v in step.get_params(deep=False).values() if isinstance(v, Mapping)))
     return all(step.bounds.get(column) is not None for column in named)
 
 

@@ -5,6 +5,7 @@ or not there. Each part is written under a temporary name, brought to the disk, 
 manifest. What is in the manifest is kept, whatever happens; what is not is swept by the run that goes on.
 """
 
+import base64
 import hashlib
 import json
 import os
@@ -76,10 +77,13 @@ class PartFolder:
 
     @cached_property
     def schema(self) -> pa.Schema | None:
-        """The columns and their types."""
+        """The columns and their types, as they were handed to the writer: readers take large texts for others."""
+        if not self.parts:
+            return None
         from pyarrow import parquet
 
-        return parquet.read_schema(self.folder / self.parts[0]["file"]) if self.parts else None
+        written = parquet.read_metadata(self.folder / self.parts[0]["file"]).metadata[b"ARROW:schema"]
+        return pa.ipc.read_schema(pa.BufferReader(base64.b64decode(written)))
 
     @property
     def rows(self) -> int:

@@ -237,11 +237,12 @@ class QuantileBinner(PartialFitMixin, PrivacyTransformer):
     `partial_fit` learns what `fit` does as long as a column has at most 2^20 different finite values, however many
     records. Beyond, values with the same leading bits are counted together; of these only the smallest and the largest
     are known, and values that many records have. Ranks are right to within 0.1 % of the records (with most
-    distributions, of 0.005 %), and an edge avoids the values that are known, not those of all records. What is learned
-    depends on the values alone, not on chunks or their order. The exception are columns of which many different values
-    lie in a range so narrow that over 0.2 % of the records are counted together: there ranks come from a KLL sketch,
-    within the same 0.1 % but with chance in it (``pip install "skdp[scale]"``). With `epsilon` and more than 2^20 rows,
-    values are moved to the middle of one of 2^20 cells of the public bounds first.
+    distributions, of 0.005 %) before edges are rounded, which may then come out one step of rounding apart; and an edge
+    avoids the values that are known, not those of all records. What is learned depends on the values alone, not on
+    chunks or their order. The exception are columns of which many different values lie in a range so narrow that over
+    0.2 % of the records are counted together: there ranks come from a KLL sketch, within the same 0.1 % but with chance
+    in it (``pip install "skdp[scale]"``). With `epsilon` and more than 2^20 rows, values are moved to the middle of one
+    of 2^20 cells of the public bounds first.
 
     With `epsilon` all edges are learned jointly, from noisy counts over a public grid: a tree of them gives first
     edges, and the records between these are counted twice more, with noise, to move them to where they belong. On

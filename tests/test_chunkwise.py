@@ -117,7 +117,11 @@ def test_the_smallest_class_is_that_of_the_whole_table(folder, capsys):
         (SCALED + BINS, "RobustScaler learns from the whole table"),
         ('[[steps]]\nuse = "LaplaceNoise"\nsensitivity = { Debt = 1 }\n', "LaplaceNoise learns from the whole table"),
         (NOISE + OUTLIERS, "OutlierDropper learns from what LaplaceNoise drew"),
+        (NOISE + ANONYMOUS.replace("Age", "Debt"), "KAnonymizer learns from what LaplaceNoise drew"),
+        (NOISE + '[[steps]]\nuse = "QuantileBinner"\n', "QuantileBinner learns from what LaplaceNoise drew"),
+        (NOISE + CLEAN + QUANTILES, "QuantileBinner learns from what LaplaceNoise drew"),  # or which rows are left
         (NOISE, None),
+        (NOISE + BINS + QUANTILES + ANONYMOUS, None),
         (OUTLIERS + QUANTILES + NOISE + BINS, None),
     ],
 )  # fmt: skip
@@ -126,6 +130,20 @@ def test_a_recipe_that_needs_the_whole_table_gets_it_and_says_so(folder, capsys,
     note = capsys.readouterr().err
     assert ("so all of it is in memory at once" in note) == (reason is not None)
     assert reason is None or reason in note
+
+
+def test_steps_learn_in_chunks_beside_noise_on_other_columns(folder, capsys):
+    """As recipes are written: noise on debts, then classes of ages. Noise is drawn once, charged once, and goes on."""
+    recipe, ledger = NOISE + QUANTILES + ANONYMOUS, folder / "budget.db"
+    assert release(folder, recipe, "--ledger", ledger) == 0
+    assert "in memory at once" not in capsys.readouterr().err
+    released, table = pd.read_parquet(folder / "masked"), pd.read_csv(folder / "people.csv")
+    whole = load(folder / "recipe.toml").fit_transform(table)
+    for column in ("Income", "Age"):
+        assert released[column].astype(str).tolist() == whole[column].astype(str).tolist()
+    assert (released["Debt"] != table["Debt"].clip(0, 9)).mean() > 0.99
+    entries = PrivacyLedger(ledger).entries()
+    assert entries["epsilon"][entries["estimator"] == "LaplaceNoise"].tolist() == [0.5]
 
 
 FAKED = '[[steps]]\nuse = "FakerSynthesizer"\nschema = { Name = { choice = ["Ana", "Eva"] } }\n'

@@ -74,6 +74,9 @@ def test_a_resumed_run_makes_the_table_of_an_uninterrupted_one(request_file, cap
     assert [path.read_bytes() for path in sorted(folder.glob("part-*"))][:2] == kept
     run(request_file, "--seed", seed, "--chunk-rows", ROWS, output="whole")
     pd.testing.assert_frame_equal(pd.read_parquet(folder), pd.read_parquet(request_file.parent / "whole"))
+    files = [[path.read_bytes() for path in sorted(one.glob("part-*"))] for one in (folder, folder.parent / "whole")]
+    alike = files[0] == files[1]  # said by itself: pytest would lay the bytes side by side
+    assert alike
     manifest = json.loads((folder / MANIFEST).read_text())
     assert manifest["complete"] and manifest["rows"] == 451 and "seed" not in manifest
     assert not list(folder.glob(".*"))
