@@ -6,6 +6,7 @@ import os
 import pty
 import resource
 import select
+import shlex
 import signal
 import stat
 import struct
@@ -634,8 +635,13 @@ def test_standard_output_on_a_full_device_is_an_error_in_one_line(budget, words)
 
 @pytest.mark.parametrize("words", SAYING[2:], ids=" ".join)
 def test_closed_streams_are_no_error(budget, words):
-    line = " ".join([sys.executable, "-m", "skdp", *words, ">&-", "2>&-"])
-    assert subprocess.run(["bash", "-c", line], cwd=budget, env=HERE).returncode == 0
+    def status(*words):
+        line = shlex.join([sys.executable, *words]) + " >&- 2>&-"
+        return subprocess.run(["bash", "-c", line], cwd=budget, env=HERE).returncode
+
+    if status("-c", "import sklearn"):
+        pytest.skip("this version of scikit-learn cannot be imported without a standard output")
+    assert status("-m", "skdp", *words) == 0
 
 
 def test_an_output_that_is_a_pipe_without_a_reader_is_an_error(masking, capsys, monkeypatch):
