@@ -51,7 +51,13 @@ pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # of Dask's 
 
 @pytest.fixture(scope="module")
 def client():
-    settings = {"distributed.admin.log-length": 10_000, "distributed.scheduler.allowed-failures": 20}
+    settings = {
+        "distributed.admin.log-length": 10_000,
+        "distributed.scheduler.allowed-failures": 20,
+        # 15 s after a worker died, a LocalCluster looks whether it is back, and gives its place up for ever where it is
+        # not: so also where it was killed again a moment ago
+        "distributed.deploy.lost-worker-timeout": "1 hour",
+    }
     with dask.config.set(settings), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         cluster = LocalCluster(
