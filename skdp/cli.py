@@ -96,6 +96,7 @@ def _run(options: argparse.Namespace) -> int:
         with stopped_by_signals():
             return options.run(options)
     except KeyboardInterrupt as stop:
+        exec("")  # an interruption that came up through an exec() makes Python end by SIGINT; another exec() forgets it
         return _failed("; ".join(["interrupted", *(_notes(stop) or ["the output is as it was"])]), 130)
     except (ValueError, TypeError, OSError, MemoryError, NotImplementedError, ImportError) as error:
         if isinstance(error, BrokenPipeError) and error.filename is None:

@@ -242,15 +242,31 @@ def test_an_interruption_half_way_leaves_the_old_file_whole(folder, number, stat
     (folder / "people.csv").write_text("old")
     (folder / "request.csv").write_text("Country,Year,Records\nMEXICO,2020,5000000\n")
     process = subprocess.Popen(_command(folder), stderr=subprocess.PIPE, text=True)
-    while not list(folder.glob(".people.csv.*.part")):
+    part = folder / ".people.csv.skdp.part"
+    while not (part.exists() and part.stat().st_size):
         time.sleep(0.05)
         assert process.poll() is None
-    assert stat.S_IMODE(next(folder.glob(".people.csv.*.part")).stat().st_mode) == 0o600
+    assert stat.S_IMODE(part.stat().st_mode) == 0o600
     process.send_signal(number)
     errors = process.communicate(timeout=60)[1]
     assert (process.returncode, errors) == (status, "skdp: interrupted; the output is as it was\n")
     assert (folder / "people.csv").read_text() == "old"
     assert len(list(folder.iterdir())) == 2
+
+
+def test_an_interruption_in_code_that_was_made_as_text_ends_with_the_status_of_others(tmp_path):
+    """Dataclasses, for one, are made by exec(); Python ends by SIGINT where an interruption came up through it."""
+    lines = [
+        "import sys",
+        "from skdp import cli",
+        "def stop(options): exec('raise KeyboardInterrupt')",
+        "cli.inspect = stop",
+        "sys.exit(cli.main(['inspect', 'people.csv']))",
+    ]
+    (tmp_path / "stopped.py").write_text("\n".join(lines))
+    line = [sys.executable, "-m", "stopped"]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, env=HERE)
+    assert (done.returncode, done.stderr) == (130, "skdp: interrupted; the output is as it was\n")
 
 
 def _command(folder):
