@@ -81,17 +81,16 @@ def in_order(items: Iterable, function: Callable[[Any], Any], jobs: int) -> Iter
     [0, 1, 4, 9, 16]
     """
     waiting: deque = deque()
-    with ThreadPoolExecutor(jobs) as pool:
-        try:
-            for item in items:
-                waiting.append(pool.submit(function, item))
-                if len(waiting) > jobs:
-                    yield waiting.popleft().result()
-            while waiting:
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) > jobs:
                 yield waiting.popleft().result()
-        finally:
-            for one in waiting:
-                one.cancel()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:  # without waiting: what nobody goes on with may be swept by one of these very threads
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def stages(steps: Sequence[tuple[str, Any]]) -> list[list]:
