@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from skdp import _frames, _levels
 from skdp._checks import check_columns, check_integer, check_option, invalid
+from skdp._inversion import Source
 from skdp._learning import CONDITIONS, bounds_of, epsilon_of, learning_guarantee, named_columns, price_of
 from skdp._noisy_counts import Noise, noise_from, projected
 from skdp._noisy_quantiles import cells_of
@@ -24,7 +25,7 @@ from skdp._summaries import CellCounts, Collected, DistinctRows
 from skdp.accounting import PrivacyGuarantee
 from skdp.base import PrivacyTransformer
 from skdp.bounds import DPBounds
-from skdp.mechanisms import Source, seeded_source
+from skdp.mechanisms import seeded_source
 
 _MOST_CELLS = 10**7
 _GREATEST_INTEGER = 2**52

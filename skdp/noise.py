@@ -28,16 +28,11 @@ from skdp._calibration import (
     should_be_numeric,
 )
 from skdp._checks import ParameterError, check_option, invalid
+from skdp._laplace_grid import LaplaceGrid, laplace_grid
 from skdp._levels import locate
 from skdp.accounting import PrivacyGuarantee
 from skdp.base import PrivacyTransformer
-from skdp.mechanisms import (
-    LaplaceGrid,
-    laplace,
-    laplace_grid,
-    laplace_integers,
-    randomized_response,
-)
+from skdp.mechanisms import laplace, laplace_integers, randomized_response
 
 
 class LaplaceNoise(PrivacyTransformer):
