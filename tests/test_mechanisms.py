@@ -26,7 +26,7 @@ from skdp.mechanisms import (
 PACKAGE = Path(mechanisms.__file__).parent
 DRAWN = [
     "noise.py", "gaussian.py", "_calibration.py", "mechanisms.py", "_laplace_grid.py", "_rationals.py", "_inversion.py",
-    "_discrete_gaussian.py", "_noisy_counts.py",
+    "_discrete_gaussian.py", "_noisy_counts.py", "_metric_privacy.py",
 ]  # fmt: skip
 
 
