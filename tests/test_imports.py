@@ -16,7 +16,8 @@ LAYERS = [
     {"_arrays", "_addresses", "_quantiles", "_sampling", "_faker_*"},
     {"_noisy_counts", "_noisy_quantiles", "bounds", "_learning"},
     {"_constraints", "_suppression", "_calibration", "_discrete_gaussian", "_summaries", "_partial"}
-    | {"_number_summaries", "_fences", "_coding", "_fragments", "_coarse_classes", "_metric_privacy"},
+    | {"_number_summaries", "_fences", "_coding", "_fragments", "_coarse_classes", "_metric_privacy"}
+    | {"_intervals"},
     {"_files", "base", "specifications", "ledger"},
     {"_folders", "_chunks"},
     {"synthesis", "cleaning", "imputation", "outliers", "binning", "noise", "gaussian", "anonymity"},
