@@ -11,9 +11,10 @@ import pyarrow.compute as pc
 
 from skdp import _frames
 from skdp._checks import ParameterError, check_columns, check_integer, invalid
+from skdp._rationals import rational
 from skdp._streams import blocks, first_row
 from skdp.accounting import PrivacyGuarantee
-from skdp.mechanisms import rational, secure_source, seeded_source
+from skdp.mechanisms import secure_source, seeded_source
 
 GAPS_ARE_PUBLIC = "whether a cell is missing is public"
 INTEGERS_ARE_PUBLIC = "whether a column holds integers is public"

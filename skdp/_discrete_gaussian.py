@@ -45,7 +45,8 @@ import numpy as np
 
 from skdp._gaussian_scale import smallest_sigma
 from skdp._inversion import Enclosure, Inversion, Source, exponential, floor_log2
-from skdp.mechanisms import positive, rational, secure_source
+from skdp._rationals import positive, rational
+from skdp.mechanisms import secure_source
 
 _CHUNK = 1 << 14  # values at a time: what they need stays in the processor's cache
 _LEAST_EPSILON = Fraction(1, 2**20)

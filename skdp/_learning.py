@@ -10,9 +10,10 @@ import numpy as np
 from skdp._checks import check_columns, check_integer, invalid
 from skdp._noisy_counts import Noise, noise_from
 from skdp._noisy_quantiles import NoisyQuantiles, noisy_quantiles
+from skdp._rationals import rational
 from skdp.accounting import PrivacyGuarantee
 from skdp.bounds import DPBounds
-from skdp.mechanisms import rational, seeded_source
+from skdp.mechanisms import seeded_source
 
 SEEDED = "the noise is seeded: whoever knows random_state can take it off"
 CONDITIONS = (

@@ -14,7 +14,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from skdp.mechanisms import Source, two_sided_geometric
+from skdp._inversion import Source
+from skdp.mechanisms import two_sided_geometric
 
 SENSITIVITY = 2  # of the counts of one partition, in the L1 norm, when one record is replaced
 Noise = Callable[[np.ndarray, Fraction], np.ndarray]  # counts and the loss ε of their release to noisy counts

@@ -1,18 +1,24 @@
 """Numbers become ranges: binning into ordered categories, with top- and bottom-coding."""
 
 import math
-import numbers
 import warnings
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from skdp import _frames
 from skdp._checks import check_columns, check_integer, check_option, check_unique_names, invalid, per_column
+from skdp._intervals import (
+    bin_labels,
+    checked_edges,
+    checked_labels,
+    decoded,
+    encoded,
+    interval_codes,
+    interval_labels,
+    onehot_names,
+)
 from skdp._learning import check_price, learned_quantiles, learning_guarantee, named_columns, price_of, public_bounds
 from skdp._noisy_quantiles import count_digits, rounded_inside
 from skdp._number_summaries import NumberSummary
@@ -22,8 +28,6 @@ from skdp._summaries import Collected, GridSummary
 from skdp.accounting import PrivacyGuarantee
 from skdp.base import PrivacyTransformer
 
-# A comparison of the whole column with one edge costs 0.1 ns a value, a binary search 10 to 30 ns on unordered data
-_EDGES_COMPARED = 100
 _GREATEST_INTEGER = 2**52
 _MOST_BINS = 100_000
 _NO_NOISE = "edges and means of bins are learned from the table, without noise"
@@ -110,7 +114,7 @@ class IntervalBinner(PrivacyTransformer):
     def _fit(self, frame):
         check_option(self, "closed", self.closed, ("right", "left"))
         edges = per_column(self.edges, _binned_columns(self, frame, "edges"))
-        edges = {column: _checked_edges(self, column, own) for column, own in edges.items()}
+        edges = {column: checked_edges(self, column, own) for column, own in edges.items()}
         if isinstance(self.labels, Mapping) and not set(self.labels) <= set(edges):
             raise invalid(self, "labels", self.labels, f"a mapping from binned columns ({list(edges)}) to labels")
         self.labels_ = {column: self._labels_of(column, own) for column, own in edges.items()}
@@ -123,7 +127,7 @@ class IntervalBinner(PrivacyTransformer):
             frame,
             {
                 column: _frames.Categories(
-                    _interval_codes(_frames.numbers(frame, column), edges, self.closed), tuple(self.labels_[column])
+                    interval_codes(_frames.numbers(frame, column), edges, self.closed), tuple(self.labels_[column])
                 )
                 for column, edges in self.edges_.items()
             },
@@ -132,8 +136,8 @@ class IntervalBinner(PrivacyTransformer):
     def _labels_of(self, column, edges: list) -> list[str]:
         labels = self.labels.get(column) if isinstance(self.labels, Mapping) else self.labels
         if labels is None:
-            return _interval_labels(edges, self.closed)
-        return _checked_labels(self, column, labels, len(edges) + 1)
+            return interval_labels(edges, self.closed)
+        return checked_labels(self, column, labels, len(edges) + 1)
 
 
 class QuantileBinner(PartialFitMixin, PrivacyTransformer):
@@ -331,7 +335,8 @@ class QuantileBinner(PartialFitMixin, PrivacyTransformer):
         if not _frames.is_frame(X) and len(names) == len(frame.columns):
             frame = frame.rename(dict(zip(frame.columns, names, strict=True)))
         check_columns(self, "X", names, frame.columns)
-        means = {column: np.append(own, np.nan)[self._ranks(frame, column)] for column, own in self.bin_means_.items()}
+        ranks = {column: decoded(frame, column, labels, self.encode) for column, labels in self.labels_.items()}
+        means = {column: np.append(self.bin_means_[column], np.nan)[own] for column, own in ranks.items()}
         return _frames.write(_frames.assign(frame, means, order=self._columns_in), X)
 
     def _fit(self, frame):
@@ -370,7 +375,7 @@ class QuantileBinner(PartialFitMixin, PrivacyTransformer):
         bins = {column: learned(column, numbers[column], count) for column, count in n_bins.items()}
         self._columns_in = columns_in
         self.edges_ = {column: own.edges for column, own in bins.items()}
-        self.labels_ = {column: _bin_labels(own, self.labels) for column, own in bins.items()}
+        self.labels_ = {column: bin_labels(own, self.labels) for column, own in bins.items()}
         self.bin_means_ = {column: own.means for column, own in bins.items()}
         self.n_bins_ = {column: len(own.means) for column, own in bins.items()}
         self.n_merged_ = {column: count - self.n_bins_[column] for column, count in n_bins.items()}
@@ -382,51 +387,15 @@ class QuantileBinner(PartialFitMixin, PrivacyTransformer):
     def _transform(self, frame):
         columns = {}
         for column, edges in self.edges_.items():
-            ranks = _interval_codes(_frames.numbers(frame, column), edges, "right")
-            columns.update(self._encoded(column, ranks))
+            ranks = interval_codes(_frames.numbers(frame, column), edges, "right")
+            columns.update(encoded(column, ranks, self.labels_[column], self.encode))
         return _frames.assign(frame, columns, order=self._columns_out(frame.columns))
-
-    def _encoded(self, column, ranks) -> dict[str, Any]:
-        """Return the columns that one column's ranks become; -1 is missing."""
-        if self.encode == "label":
-            return {column: _frames.Categories(ranks, tuple(self.labels_[column]))}
-        if self.encode == "ordinal":
-            gaps, ranks = ranks < 0, ranks.astype(np.int64)
-            return {column: pa.array(ranks, mask=gaps) if gaps.any() else ranks}
-        return {name: (ranks == rank).view(np.int8) for rank, name in enumerate(self._onehot_names(column))}
-
-    def _ranks(self, frame, column) -> np.ndarray:
-        """Return the ranks that were encoded in a table put out by `transform`; -1 is missing."""
-        if self.encode == "onehot":
-            ranks, known = np.full(len(frame), -1), np.full(len(frame), True)
-            for rank, name in enumerate(self._onehot_names(column)):
-                given = _frames.numbers(frame, name)
-                here = given == 1
-                known &= (here & (ranks < 0)) | (given == 0)
-                ranks[here] = rank
-        elif _frames.kind(frame, column) == "number":
-            given = _frames.numbers(frame, column)
-            known = np.isin(given, np.arange(self.n_bins_[column])) | np.isnan(given)
-            ranks = np.where(np.isnan(given) | ~known, -1, given).astype(np.int64)
-        else:
-            given = _frames.texts(frame, column)
-            found = pc.index_in(given, pa.array(self.labels_[column], pa.large_string()))
-            ranks = pc.fill_null(found, -1).to_numpy(zero_copy_only=False)
-            known = (ranks >= 0) | _frames.missing(frame, column)
-        if not known.all():
-            raise ValueError(
-                f"Column {column!r} holds {int((~known).sum())} values that are no ranges of QuantileBinner; give "
-                "inverse_transform what transform puts out."
-            )
-        return ranks
 
     def _columns_out(self, columns):
         if self.encode != "onehot":
             return columns
-        return [name for column in columns for name in self._onehot_names(column)]
-
-    def _onehot_names(self, column) -> list[str]:
-        return [f"{column}_{label}" for label in self.labels_[column]] if column in self.labels_ else [column]
+        names = {column: onehot_names(column, labels) for column, labels in self.labels_.items()}
+        return [name for column in columns for name in names.get(column, [column])]
 
     def _check_parameters(self):
         check_option(self, "encode", self.encode, ("label", "ordinal", "onehot"))
@@ -485,78 +454,6 @@ def _binned_columns(owner: Any, frame: Any, parameter: str) -> list:
     if not set(columns) <= set(named):
         raise invalid(owner, "columns", owner.columns, f"among the columns that {parameter!r} names ({named})")
     return columns
-
-
-def _checked_edges(owner: object, column: object, edges: object) -> list:
-    """Return the edges as a list, or raise unless they are increasing, finite numbers."""
-    listed = list(edges) if isinstance(edges, Iterable) and not isinstance(edges, str | bytes | Mapping) else []
-    real = all(isinstance(edge, numbers.Real) and not isinstance(edge, bool | np.bool_) for edge in listed)
-    if real and not all(_is_exact(edge) for edge in listed if isinstance(edge, numbers.Integral)):
-        raise invalid(owner, "edges", edges, f"a list without integers beyond 2^53 that no float64 is, for {column!r}")
-    values = np.array(listed if real else [], dtype=np.float64)
-    if not values.size or not np.isfinite(values).all() or not (np.diff(values) > 0).all():
-        raise invalid(
-            owner, "edges", edges, f"a list of at least one finite number, increasing and none twice, for {column!r}"
-        )
-    return listed
-
-
-def _is_exact(integer: numbers.Integral) -> bool:
-    try:
-        return int(float(integer)) == int(integer)
-    except OverflowError:
-        return False
-
-
-def _checked_labels(owner: object, column: object, labels: object, count: int) -> list[str]:
-    listed = list(labels) if isinstance(labels, Iterable) and not isinstance(labels, str | bytes) else []
-    if len(listed) != count or not all(isinstance(label, str) for label in listed) or len(set(listed)) < count:
-        requirement = f"a list of {count} different texts for {column!r}, one more than there are edges"
-        raise invalid(owner, "labels", labels, requirement)
-    return listed
-
-
-def _interval_labels(edges: list, closed: str) -> list[str]:
-    """Return the names of the ranges between `edges`, lowest first.
-
-    Examples
-    --------
-    >>> _interval_labels([24, 34.0, 44.5], "right")
-    ['24 and Under', '24 - 34', '34 - 44.5', '44.5 and Over']
-    """
-    names = [_spelled(edge) for edge in edges]
-    between = [f"{low} - {high}" for low, high in zip(names, names[1:], strict=False)]
-    lowest = f"{names[0]} and Under" if closed == "right" else f"Under {names[0]}"
-    return [lowest, *between, f"{names[-1]} and Over"]
-
-
-def _spelled(number: numbers.Real) -> str:
-    return str(int(number)) if isinstance(number, numbers.Integral) else repr(float(number)).removesuffix(".0")
-
-
-def _interval_codes(values: np.ndarray, edges: np.ndarray, closed: str) -> np.ndarray:
-    """Return the range that each value is in: how many edges lie below it; -1 for a missing value."""
-    if len(edges) > _EDGES_COMPARED:
-        codes = np.searchsorted(edges, values, side="left" if closed == "right" else "right").astype(np.int32)
-    else:
-        is_above = np.greater if closed == "right" else np.greater_equal
-        codes = np.zeros(len(values), dtype=np.int8)
-        for edge in edges:
-            codes += is_above(values, edge).view(np.int8)
-    codes[np.isnan(values)] = -1
-    return codes
-
-
-def _bin_labels(bins: QuantileBins, how: str) -> list[str]:
-    """Return the names of learned bins, lowest first, all different."""
-    if how == "rank":
-        return [str(rank) for rank in range(len(bins.means))]
-    intervals = _interval_labels(list(bins.edges), "right") if len(bins.edges) else ["Any"]
-    if how == "interval" or not bins.n_values:
-        return intervals
-    names = [_spelled(mean) for mean in bins.means]
-    times = Counter(names)
-    return [f"{name} ({own})" if times[name] > 1 else name for name, own in zip(names, intervals, strict=True)]
 
 
 def _warn_of_ties(n_bins: Mapping, bins: Mapping[Any, QuantileBins]) -> None:

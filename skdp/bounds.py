@@ -11,7 +11,7 @@ import numpy as np
 
 from skdp._checks import check_integer, invalid
 from skdp._noisy_counts import SENSITIVITY, Noise, noise_from
-from skdp.mechanisms import rational
+from skdp._rationals import rational
 
 _GREATEST = 1024  # every float64 is less than 2^1024
 

@@ -26,9 +26,9 @@ from skdp._calibration import (
 )
 from skdp._checks import ParameterError, check_option, invalid
 from skdp._discrete_gaussian import gaussian_grid, release
+from skdp._rationals import rational
 from skdp.accounting import PrivacyGuarantee
 from skdp.base import PrivacyTransformer
-from skdp.mechanisms import rational
 
 
 class GaussianNoise(PrivacyTransformer):

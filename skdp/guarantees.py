@@ -11,9 +11,9 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.validation import check_is_fitted
 
 from skdp._flows import Account, Column, label, mixed, pass_step
+from skdp._rationals import rational
 from skdp.accounting import PrivacyGuarantee
 from skdp.base import PrivacyTransformer
-from skdp.mechanisms import rational
 from skdp.pipeline import TrainOnKept
 
 _COMPOSITIONS = (sklearn.pipeline.Pipeline, ColumnTransformer, FeatureUnion, TrainOnKept)

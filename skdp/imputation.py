@@ -1,33 +1,30 @@
 """Missing values, or whole columns, are drawn from reference distributions."""
 
-import datetime
-import itertools
 import math
 import numbers
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from skdp import _frames, _levels
-from skdp._checks import check_columns, check_integer, check_option, invalid
+from skdp._checks import check_columns, check_option, invalid
+from skdp._given_distributions import check_kind, conditional, frozen, weighted
+from skdp._inversion import Source
 from skdp._learning import CONDITIONS, bounds_of, epsilon_of, learning_guarantee, named_columns, price_of
-from skdp._noisy_counts import Noise, noise_from, projected
-from skdp._noisy_quantiles import cells_of
+from skdp._noisy_counts import Noise, noise_from
 from skdp._partial import PartialFitMixin
-from skdp._sampling import Frozen, Groups, Histogram, Ranges, Sampler, Values
+from skdp._public_cells import check_no_public_parameters, counted, noisy_histogram, public_cells, public_groups
+from skdp._sampling import Groups, Histogram, Sampler, Values
 from skdp._streams import RowDraws, first_row, root
 from skdp._summaries import CellCounts, Collected, DistinctRows
 from skdp.accounting import PrivacyGuarantee
 from skdp.base import PrivacyTransformer
 from skdp.bounds import DPBounds
-from skdp.mechanisms import Source, seeded_source
+from skdp.mechanisms import seeded_source
 
-_MOST_CELLS = 10**7
-_GREATEST_INTEGER = 2**52
 _GROUPS = ()  # names, among what was collected of columns, that of the groups of all `by` columns
 _NO_NOISE = "values and how often they occur are learned from the table, without noise"
 _GAPS_ARE_PUBLIC = "whether a cell is missing is public"
@@ -205,12 +202,12 @@ class DistributionImputer(PartialFitMixin, PrivacyTransformer):
         by, given = self._checked(frame)
         entropy = root(self, self.random_state)
         observed = [column for column, one in given.items() if _is_observed(one)]
-        groups = Groups.learn(frame, by) if self.epsilon is None else self._public_groups(frame, by)
+        groups = Groups.learn(frame, by) if self.epsilon is None else public_groups(self, frame, by)
         codes = groups.locate(frame)
         if self.epsilon is None:
             learned = {column: _levels_to_observe(self, frame, column) for column in observed}
         else:
-            cells = {column: self._public_cells(frame, column) for column in observed}
+            cells = {column: public_cells(self, frame, column) for column in observed}
 
         def histogram(column) -> Histogram:
             if self.epsilon is None:
@@ -218,8 +215,8 @@ class DistributionImputer(PartialFitMixin, PrivacyTransformer):
                 return Histogram.count(own, Values(values), codes, len(groups))
             noise = self._noise(entropy, column)
             own, entries = cells[column](noise)
-            counts = self._counted(column, own, entries, codes, len(groups))
-            return _noisy_histogram(noise(counts, epsilon_of(self, column)), entries)
+            counts = counted(self, column, own, entries, codes, len(groups))
+            return noisy_histogram(noise(counts, epsilon_of(self, column)), entries)
 
         samplers = self._given_samplers(frame, given, by)
         self._learn(list(frame.columns), len(frame), given, samplers, groups, histogram)
@@ -229,7 +226,7 @@ class DistributionImputer(PartialFitMixin, PrivacyTransformer):
         check_option(self, "replace", self.replace, ("missing", "all"))
         by = [] if self.by is None else check_columns(self, "by", self.by, frame.columns)
         if self.epsilon is None:
-            self._check_no_public_parameters()
+            check_no_public_parameters(self)
         return by, self._distributions(frame, by)
 
     def _given_samplers(self, frame, given: dict, by: list) -> dict:
@@ -256,7 +253,7 @@ class DistributionImputer(PartialFitMixin, PrivacyTransformer):
             if by:
                 summaries[_GROUPS] = DistinctRows.count(frame, by)
         else:
-            settings["groups"] = self._public_groups(frame, by)
+            settings["groups"] = public_groups(self, frame, by)
             summaries = {column: self._counted_cells(frame, column, settings["groups"]) for column in observed}
         return Collected.of(frame, summaries, **settings)
 
@@ -265,8 +262,8 @@ class DistributionImputer(PartialFitMixin, PrivacyTransformer):
         if column not in (self.categories or ()) and isinstance(bounds_of(self, column), DPBounds):
             requirement = f"a pair for column {column!r}, which comes in chunks: DPBounds needs the whole of it"
             raise invalid(self, "bounds", self.bounds, requirement)
-        own, entries = self._public_cells(frame, column)(self._noise((0,), column))
-        counts = self._counted(column, own, entries, groups.locate(frame), len(groups))
+        own, entries = public_cells(self, frame, column)(self._noise((0,), column))
+        counts = counted(self, column, own, entries, groups.locate(frame), len(groups))
         return CellCounts(counts, entries, frame.schema[column].is_integer())
 
     def _learn_collected(self, collected):
@@ -281,7 +278,7 @@ class DistributionImputer(PartialFitMixin, PrivacyTransformer):
         def histogram(column) -> Histogram:
             if self.epsilon is not None:
                 counts = self._noise(entropy, column)(found[column].counts, epsilon_of(self, column))
-                return _noisy_histogram(counts, found[column].entries)
+                return noisy_histogram(counts, found[column].entries)
             rows, times = found[column].frame, found[column].counts
             own, values = _levels_to_observe(self, rows, column)
             return Histogram.count(own, Values(values), groups.locate(rows), len(groups), times)
@@ -340,128 +337,19 @@ class DistributionImputer(PartialFitMixin, PrivacyTransformer):
         }
         return learning_guarantee(self, prices, (*CONDITIONS, _GAPS_ARE_PUBLIC))
 
-    def _public_groups(self, frame, by: list) -> Groups:
-        """Return all groups that the public categories of the `by` columns make, the missing value one of them."""
-        self._check_public(frame, by)
-        for column in by:
-            self._public_values(frame, column)
-        listed = [[*dict.fromkeys(self.categories[column]), None] for column in by]
-        if math.prod(map(len, listed)) > _MOST_CELLS:
-            raise invalid(self, "by", self.by, f"columns whose categories make at most {_MOST_CELLS} groups")
-        keys = list(itertools.product(*listed))
-        return Groups.learn(_frames.build({name: [key[i] for key in keys] for i, name in enumerate(by)}, frame), by)
-
-    def _check_no_public_parameters(self):
-        for name in ("categories", "bounds"):
-            if getattr(self, name) is not None:
-                raise invalid(self, name, getattr(self, name), "None where 'epsilon' is None: only noise needs them")
-
-    def _check_public(self, frame, by: list):
-        check_integer(self, "n_bins", self.n_bins, low=1, high=_MOST_CELLS)
-        if self.categories is not None and not isinstance(self.categories, Mapping):
-            raise invalid(self, "categories", self.categories, "a dict of columns to lists of public values, or None")
-        check_columns(self, "categories", self.categories or {}, frame.columns)
-        without = [column for column in by if column not in (self.categories or ())]
-        if without:
-            raise invalid(self, "categories", self.categories, f"a dict that names {without[0]!r}, which is in 'by'")
-
-    def _public_values(self, frame, column) -> Any:
-        """Return the public categories of a column as an Arrow array, checked."""
-        given = self.categories[column]
-        listed = list(given) if isinstance(given, Iterable) and not isinstance(given, str | bytes | Mapping) else []
-        values = _levels.levels(_frames.build({column: listed}, frame), column)[1] if listed else None
-        if not isinstance(values, pa.Array) or not len(values):
-            kinds = "all text, all numbers, all booleans or all dates"
-            raise invalid(self, "categories", given, f"for column {column!r} a list of values, {kinds}")
-        return values
-
-    def _public_cells(self, frame, column) -> Callable[[Noise], tuple[np.ndarray, Any]]:
-        """Return what finds the public cell of each row, -1 for none, and the entries of cells; all is checked."""
-        if column in (self.categories or ()):
-            entries = self._public_values(frame, column)
-            own = _levels.locate(frame, column, entries)
-            return lambda noise: (own, Values(entries))
-        bounds, values = bounds_of(self, column), _frames.clipped_numbers(frame, column, _GREATEST_INTEGER)
-        whole = frame.schema[column].is_integer()
-        if isinstance(bounds, DPBounds):  # whose ends are whole numbers, or 0 and 1 between them
-            return lambda noise: _numbered_cells(values, bounds.find(values, noise), self.n_bins, whole)
-        if whole and math.ceil(bounds[0]) > math.floor(bounds[1]):
-            raise invalid(self, "bounds", self.bounds, f"around an integer for the column {column!r} of integers")
-        return lambda noise: _numbered_cells(values, bounds, self.n_bins, whole)
-
     def _noise(self, entropy: tuple[int, ...], column) -> Noise:
         return noise_from(None if self.random_state is None else _seeded(entropy, column))
-
-    def _counted(self, column, own: np.ndarray, entries: Any, groups: np.ndarray, n_groups: int) -> np.ndarray:
-        """Return how many rows are in each public cell of each group, the rows of no group last."""
-        size, known = len(entries), own >= 0
-        if size * (n_groups + 1) > _MOST_CELLS:
-            raise invalid(self, "by", self.by, f"columns that make at most {_MOST_CELLS} cells for column {column!r}")
-        places = np.where(groups < 0, n_groups, groups)[known] * size + own[known]
-        return np.bincount(places, minlength=size * (n_groups + 1))
 
     def _given(self, frame, column, distribution, by: list) -> Sampler:
         """Return the sampler of a distribution that is a parameter."""
         if hasattr(distribution, "rvs"):
-            sampler = Sampler(Groups(), Frozen(distribution))
-            if np.shape(distribution.rvs(size=2, random_state=0)) != (2,):
-                raise self._invalid(column, distribution, "a distribution of one variable")
+            sampler = frozen(self, column, distribution)
         elif isinstance(distribution, Conditional):
-            sampler = self._conditional(frame, column, distribution, by)
+            sampler = conditional(self, frame, column, distribution, by)
         else:
-            sampler = Sampler(Groups(), self._weighted(frame, column, [distribution]))
-        self._check_kind(frame, column, distribution, sampler.table.kind)
+            sampler = Sampler(Groups(), weighted(self, frame, column, [distribution]))
+        check_kind(self, frame, column, distribution, sampler.table.kind)
         return sampler
-
-    def _conditional(self, frame, column, distribution: Conditional, by: list) -> Sampler:
-        if not by or not isinstance(distribution.groups, Mapping) or not distribution.groups:
-            raise self._invalid(column, distribution, "conditional on columns that 'by' names, with a dict of groups")
-        keys = [key if isinstance(key, tuple) else (key,) for key in distribution.groups]
-        if any(len(key) != len(by) for key in keys) or len(set(keys)) < len(keys):
-            raise self._invalid(column, distribution, f"a dict of different groups, each one value for each of {by}")
-        table = _frames.build({name: [key[i] for key in keys] for i, name in enumerate(by)}, frame)
-        groups = Groups.learn(table, by)
-        groups.locate(frame)  # a kind of value that cannot be matched shows now, not at `transform`
-        members = list(distribution.groups.values())
-        in_order = [members[position] for position in np.argsort(groups.locate(table))]
-        return Sampler(groups, self._weighted(frame, column, [*in_order, distribution.otherwise]))
-
-    def _weighted(self, frame, column, mappings: list) -> Histogram:
-        """Return the histogram that dicts of values or ranges to weights describe, one group each."""
-        weights = [self._weights(column, mapping) for mapping in mappings]
-        entries = [entry for mapping in mappings for entry, weight in mapping.items() if weight > 0]
-        kinds = {_kind(entry) for entry in entries}
-        if len(kinds) > 1 or None in kinds:
-            kinds = "over finite numbers and ranges (low, high), or all text, all booleans or all dates"
-            raise self._invalid(column, mappings[0] if len(mappings) == 1 else mappings, kinds)
-        if kinds == {"number"}:
-            return Histogram.weigh(Ranges.between(entries), np.arange(len(entries)), weights)
-        codes, values = _levels.levels(_frames.build({column: entries}, frame), column)
-        return Histogram.weigh(Values(values, *kinds), codes, weights)
-
-    def _weights(self, column, mapping) -> np.ndarray:
-        """Return the weights of a dict that are not 0, as shares of 1."""
-        if not isinstance(mapping, Mapping):
-            forms = "'observed', a dict of values or ranges to weights, a Conditional or frozen by scipy.stats"
-            raise self._invalid(column, mapping, forms)
-        listed = list(mapping.values())
-        real = all(isinstance(weight, numbers.Real) and not isinstance(weight, bool) for weight in listed)
-        weights = np.array(listed if real else [-1], dtype=np.float64)
-        if not np.isfinite(weights).all() or (weights < 0).any() or not weights.sum() > 0:
-            raise self._invalid(column, mapping, "a dict with weights that are finite, not negative and not all 0")
-        return weights[weights > 0] / weights.sum()
-
-    def _check_kind(self, frame, column, distribution, kind: str):
-        if self.replace == "all" or column not in frame.columns or _frames.missing(frame, column).all():
-            return
-        held = _frames.kind(frame, column)
-        if held == "category":
-            held = _frames.kind(_frames.build({column: _levels.levels(frame, column)[1]}, frame), column)
-        if held != kind:
-            raise self._invalid(column, distribution, f"a distribution of the kind of values it holds ({held})")
-
-    def _invalid(self, column, distribution, requirement: str):
-        return invalid(self, "distributions", distribution, f"for column {column!r} {requirement}")
 
     def _cells(self, frame, column) -> np.ndarray:
         if self.replace == "all" or column in self._appended:
@@ -499,49 +387,6 @@ def _levels_to_observe(owner: Any, frame: Any, column: object) -> tuple[np.ndarr
     return own, values
 
 
-def _numbered_cells(
-    values: np.ndarray, bounds: tuple[float, float], n_bins: int, whole: bool
-) -> tuple[np.ndarray, Ranges]:
-    """Return the range between public bounds that each number is in (-1: missing), and the ranges.
-
-    Examples
-    --------
-    >>> own, ranges = _numbered_cells(np.array([-5.0, np.nan, 7.0]), (0.0, 9.0), 4, whole=True)
-    >>> own.tolist(), ranges.low.tolist(), ranges.high.tolist()
-    ([0, -1, 2], [0, 3, 6, 9], [2, 5, 8, 9])
-    """
-    lower, upper = bounds
-    if whole:
-        low, high = math.ceil(max(lower, -_GREATEST_INTEGER)), math.floor(min(upper, _GREATEST_INTEGER))
-        width = -(-(high - low + 1) // n_bins)
-        known = np.where(np.isnan(values), low, values)
-        own = (np.clip(known, low, high) - low).astype(np.int64) // width
-        starts = range(low, high + 1, width)
-        entries = [(start, min(start + width - 1, high)) for start in starts]
-    else:
-        own = cells_of(np.clip(values, lower, upper), lower, upper, n_bins)
-        ends = (np.linspace(lower / 2, upper / 2, n_bins + 1) * 2).tolist()
-        entries = list(zip(ends, ends[1:], strict=False))
-    return np.where(np.isnan(values), -1, own), Ranges.between(entries)
-
-
-def _noisy_histogram(noisy: np.ndarray, entries: Any) -> Histogram:
-    """Return the histogram of noisy counts of public cells in each group, and in all, made non-negative."""
-    size = len(entries)
-    counts = noisy.reshape(-1, size).astype(np.float64)
-    marginal = _non_negative(counts.sum(axis=0))
-    marginal = np.full(size, 1 / size) if marginal is None else marginal
-    weights = [_non_negative(own_counts) for own_counts in counts[:-1]]
-    weights = [marginal if one is None else one for one in weights] + [marginal]
-    return Histogram.weigh(entries, np.tile(np.arange(size), len(weights)), weights)
-
-
-def _non_negative(counts: np.ndarray) -> np.ndarray | None:
-    """Return the nearest non-negative counts of the same sum, as shares of 1; None where that is not positive."""
-    total = float(counts.sum())
-    return projected(counts, total) / total if total > 0 else None
-
-
 def _seeded(entropy: tuple[int, ...], column: object) -> Source:
     return seeded_source(sum(word << 32 * place for place, word in enumerate(entropy)), "DistributionImputer", column)
 
@@ -552,18 +397,3 @@ def _is_observed(distribution: Any) -> bool:
 
 def _makes_integers(dtype: Any, values: np.ndarray) -> bool:
     return values.dtype.kind == "i" and not dtype.is_integer()
-
-
-def _kind(entry: Any) -> str | None:
-    """Return the kind of value that an entry of a given distribution stands for; None for what it may not be."""
-    if isinstance(entry, str):
-        return "text"
-    if isinstance(entry, bool | np.bool_):
-        return "boolean"
-    if isinstance(entry, datetime.date | np.datetime64):
-        return "date" if entry == entry else None
-    ends = entry if isinstance(entry, tuple) else (entry, entry)
-    if len(ends) != 2 or not all(isinstance(end, numbers.Real) and not isinstance(end, bool) for end in ends):
-        return None
-    within = -(2.0**63) <= ends[0] <= ends[1] < 2.0**63 or not all(isinstance(end, numbers.Integral) for end in ends)
-    return "number" if within and ends[0] <= ends[1] and np.isfinite(ends).all() else None

@@ -13,8 +13,8 @@ import pandas as pd
 from skdp import _ledger_file
 from skdp._checks import invalid
 from skdp._ledger_file import LedgerError, exact, spelled
+from skdp._rationals import rational
 from skdp.accounting import PrivacyGuarantee, compose, rounded_up
-from skdp.mechanisms import rational
 
 __all__ = ["BudgetExceededError", "LedgerError", "PrivacyLedger", "print_ledger", "set_ledger"]
 

@@ -17,10 +17,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from skdp._checks import check_integer, invalid
 from skdp._documentation import DocumentedMixin
+from skdp._rationals import rational
 from skdp.accounting import PrivacyGuarantee, select_best
 from skdp.guarantees import privacy_guarantee, releases
 from skdp.ledger import PrivacyLedger, set_ledger
-from skdp.mechanisms import KeyStream, bernoulli, rational, secure_source, seeded_source
+from skdp.mechanisms import KeyStream, bernoulli, secure_source, seeded_source
 
 
 def _best_has(method):

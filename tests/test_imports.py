@@ -9,13 +9,15 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "skdp"
 LAYERS = [
-    {"_checks", "_terminal", "_documentation", "_countries", "_inversion", "_gaussian_scale"},
+    {"_checks", "_terminal", "_documentation", "_countries", "_rationals", "_inversion"}
+    | {"_gaussian_scale", "_laplace_grid"},
     {"_frames", "_levels", "mechanisms", "accounting", "metrics", "_streams", "_ledger_file"}
     | {"_scales", "_mondrian", "_hierarchies", "_generalisation"},
     {"_arrays", "_addresses", "_quantiles", "_sampling", "_faker_*"},
     {"_noisy_counts", "_noisy_quantiles", "bounds", "_learning"},
     {"_constraints", "_suppression", "_calibration", "_discrete_gaussian", "_summaries", "_partial"}
-    | {"_number_summaries", "_fences", "_coding", "_fragments", "_coarse_classes"},
+    | {"_number_summaries", "_fences", "_coding", "_fragments", "_coarse_classes", "_metric_privacy"}
+    | {"_intervals", "_public_cells", "_given_distributions"},
     {"_files", "base", "specifications", "ledger"},
     {"_folders", "_chunks"},
     {"synthesis", "cleaning", "imputation", "outliers", "binning", "noise", "gaussian", "anonymity"},
@@ -49,6 +51,7 @@ ONLY_IN = {
     "sqlite3": {"_ledger_file"},
     "dp_accounting": {"accounting"},
 }
+DRAWS = {"_calibration", "_discrete_gaussian", "_learning", "_noisy_counts", "imputation", "noise", "private_search"}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -93,6 +96,10 @@ def test_each_module_imports_only_from_layers_before_it(path):
 def test_libraries_are_imported_only_where_the_design_says(path):
     for library in {name.split(".")[0] for name in imported(path)}:
         assert room(path) in ONLY_IN.get(library, {room(path)}), f"{room(path)} imports {library}"
+
+
+def test_noise_is_drawn_only_by_those_who_account_for_it():
+    assert {room(path) for path in MODULES if "mechanisms" in rooms_imported(path)} == DRAWS
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))

@@ -16,7 +16,7 @@ from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
-from skdp import DPBounds
+from skdp import DPBounds, _public_cells
 from skdp._checks import ParameterError
 from skdp._noisy_counts import noisy_counts
 from skdp.imputation import Conditional, DistributionImputer
@@ -803,15 +803,13 @@ def test_one_record_changes_the_counts_of_a_column_by_2_at_most(monkeypatch):
 
 
 def test_counting_a_missing_value_as_every_value_is_caught(monkeypatch):
-    from skdp import imputation
-
-    honest = imputation._numbered_cells
+    honest = _public_cells._numbered_cells
 
     def leaks(values, bounds, n_bins, whole):
         own, entries = honest(values, bounds, n_bins, whole)
         return (np.zeros_like(own) if np.isnan(values).any() else own), entries
 
-    monkeypatch.setattr(imputation, "_numbered_cells", leaks)
+    monkeypatch.setattr(_public_cells, "_numbered_cells", leaks)
     assert greatest_change(monkeypatch, private_fit) > 2
 
 

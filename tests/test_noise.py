@@ -18,7 +18,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from skdp._checks import ParameterError
-from skdp.mechanisms import laplace_grid
+from skdp._laplace_grid import laplace_grid
 from skdp.noise import LaplaceNoise, RandomizedResponse
 
 NEGLIGIBLE = 10_000  # an ε at which noise exceeds 1 % of the range with probability e^-100
