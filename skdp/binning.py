@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from skdp import _frames
+from skdp import _arrays, _frames
 from skdp._checks import check_columns, check_integer, check_option, check_unique_names, invalid, per_column
 from skdp._learning import check_price, learned_quantiles, learning_guarantee, named_columns, price_of, public_bounds
 from skdp._noisy_quantiles import count_digits, rounded_inside
@@ -122,7 +122,7 @@ class IntervalBinner(PrivacyTransformer):
         return _frames.assign(
             frame,
             {
-                column: _frames.Categories(
+                column: _arrays.Categories(
                     _interval_codes(_frames.numbers(frame, column), edges, self.closed), tuple(self.labels_[column])
                 )
                 for column, edges in self.edges_.items()
@@ -389,7 +389,7 @@ class QuantileBinner(PartialFitMixin, PrivacyTransformer):
     def _encoded(self, column, ranks) -> dict[str, Any]:
         """Return the columns that one column's ranks become; -1 is missing."""
         if self.encode == "label":
-            return {column: _frames.Categories(ranks, tuple(self.labels_[column]))}
+            return {column: _arrays.Categories(ranks, tuple(self.labels_[column]))}
         if self.encode == "ordinal":
             gaps, ranks = ranks < 0, ranks.astype(np.int64)
             return {column: pa.array(ranks, mask=gaps) if gaps.any() else ranks}

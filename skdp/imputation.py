@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from skdp import _frames, _levels
+from skdp import _arrays, _frames, _levels
 from skdp._checks import check_columns, check_integer, check_option, invalid
 from skdp._learning import CONDITIONS, bounds_of, epsilon_of, learning_guarantee, named_columns, price_of
 from skdp._noisy_counts import Noise, noise_from, projected
@@ -482,7 +482,7 @@ class DistributionImputer(PartialFitMixin, PrivacyTransformer):
             # the old categories may name values that nobody is meant to see any more
             drawn = _frames.build({column: values}, frame)
             labels = table.entries.values
-            return _frames.Categories(_levels.locate(drawn, column, labels), tuple(labels.to_pylist()), ordered=False)
+            return _arrays.Categories(_levels.locate(drawn, column, labels), tuple(labels.to_pylist()), ordered=False)
         if held != table.kind or (held == "number" and _makes_integers(frame.schema[column], values)):
             return values
         return _frames.filled(frame, column, where, values)

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from skdp import _arrays, _frames
+from skdp import _arrays, _frames, _series
 from skdp._checks import check_integer, invalid, nearest
 from skdp._countries import country_locale
 
@@ -224,7 +224,7 @@ class Fake(Specification):
         raise ValueError(f"{self!r}: {short} values were still rejected after {MAX_ROUNDS} rounds of drawing again.")
 
     def _rejected(self, values: Any) -> np.ndarray:
-        rejected = pd.Series(self.reject(_frames.pandas_series(values)))
+        rejected = pd.Series(self.reject(_series.pandas_series(values)))
         if len(rejected) != len(values) or rejected.isna().any():
             raise invalid("Fake", "reject", self.reject, "a predicate that returns True or False for each value")
         return rejected.to_numpy(dtype=bool)
@@ -423,7 +423,7 @@ def _as_days(values: Any, what: str) -> np.ndarray:
     if isinstance(values, np.ndarray) and values.dtype.kind == "M":
         days = values.astype("datetime64[D]")
     else:
-        series = _frames.pandas_series(_arrays.as_arrow(values))
+        series = _series.pandas_series(_arrays.as_arrow(values))
         if pd.api.types.is_numeric_dtype(series.dtype):
             raise ValueError(f"{what} holds numbers where dates are needed.")
         days = pd.to_datetime(series, errors="coerce", format="ISO8601").to_numpy().astype("datetime64[D]")
@@ -451,7 +451,7 @@ def whole_numbers(column: str, values: Any, low: int, high: int, *, what: str) -
         If any value is missing, no number, fractional or out of bounds. The message names the column, the kind of
         fault and the first row at fault (counted from 1), never the value.
     """
-    series = _frames.pandas_series(values)
+    series = _series.pandas_series(values)
     if pd.api.types.is_numeric_dtype(series.dtype) and not pd.api.types.is_bool_dtype(series.dtype):
         numbers = series.to_numpy(dtype=float, na_value=np.nan)
     else:

@@ -9,10 +9,10 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "skdp"
 LAYERS = [
-    {"_checks", "_terminal", "_documentation", "_countries", "_inversion", "_gaussian_scale"},
-    {"_frames", "_levels", "mechanisms", "accounting", "metrics", "_streams", "_ledger_file"}
+    {"_checks", "_terminal", "_documentation", "_countries", "_inversion", "_gaussian_scale", "_arrays"},
+    {"_series", "_frames", "_levels", "mechanisms", "accounting", "metrics", "_streams", "_ledger_file"}
     | {"_scales", "_mondrian", "_hierarchies", "_generalisation"},
-    {"_arrays", "_addresses", "_quantiles", "_sampling", "_faker_*"},
+    {"_addresses", "_quantiles", "_sampling", "_faker_*"},
     {"_noisy_counts", "_noisy_quantiles", "bounds", "_learning"},
     {"_constraints", "_suppression", "_calibration", "_discrete_gaussian", "_summaries", "_partial"}
     | {"_number_summaries", "_fences", "_coding", "_fragments", "_coarse_classes"},
@@ -39,7 +39,7 @@ LAYERS = [
 ]
 STEPS = next(layer for layer in LAYERS if "noise" in layer)
 ONLY_IN = {
-    "narwhals": {"_frames"},
+    "narwhals": {"_frames", "_series"},
     "polars": {"_frames"},
     "faker": {"_faker_*", "synthesis", "datasets"},
     "matplotlib": {"plots", "_report_pages"},
