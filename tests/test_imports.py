@@ -12,7 +12,7 @@ LAYERS = [
     {"_checks", "_terminal", "_documentation", "_countries", "_inversion", "_gaussian_scale", "_arrays"},
     {"_series", "_frames", "_levels", "mechanisms", "accounting", "metrics", "_streams", "_ledger_file"}
     | {"_scales", "_mondrian", "_hierarchies", "_generalisation"},
-    {"_addresses", "_quantiles", "_sampling", "_faker_*"},
+    {"_checked_columns", "_addresses", "_quantiles", "_sampling", "_faker_*"},
     {"_noisy_counts", "_noisy_quantiles", "bounds", "_learning"},
     {"_constraints", "_suppression", "_calibration", "_discrete_gaussian", "_summaries", "_partial"}
     | {"_number_summaries", "_fences", "_coding", "_fragments", "_coarse_classes"},
