@@ -19,7 +19,7 @@ LAYERS = [
     {"_files", "base", "specifications", "ledger"},
     {"_folders", "_chunks"},
     {"synthesis", "cleaning", "imputation", "outliers", "binning", "noise", "gaussian", "anonymity"},
-    {"pipeline", "guarantees", "_flows"},
+    {"_row_metadata", "pipeline", "guarantees", "_flows"},
     {"model_selection", "private_search"},
     {"_inspection"},
     {"plots"},
