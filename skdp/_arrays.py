@@ -1,6 +1,7 @@
 """Columns outside a frame: NumPy and Arrow arrays taken, joined and factorised alike."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,32 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from skdp._frames import Categories, is_text, one_chunk
+
+@dataclass(frozen=True)
+class Categories:
+    """A categorical column as codes into labels.
+
+    Parameters
+    ----------
+    codes : ndarray of int of shape (n_rows,)
+        Positions in `labels`; -1 is missing.
+    labels : sequence of str
+        The categories, in order.
+    ordered : bool, default=True
+        Whether the order of the labels means something.
+    """
+
+    codes: np.ndarray
+    labels: tuple
+    ordered: bool = True
+
+
+def one_chunk(values: pa.Array | pa.ChunkedArray) -> pa.Array:
+    return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+
+
+def is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
 
 
 def as_arrow(values: Any) -> Any:

@@ -303,7 +303,7 @@ class TableWriter:
         """Append a frame or an Arrow table, as one row group of a Parquet file; return how many rows."""
         part = table if isinstance(table, pa.Table) else pa.table(_frames.arrow_table(table))
         if self.kind != ".parquet":
-            part = pa.table({name: self._cells(_frames.one_chunk(part[name])) for name in part.column_names})
+            part = pa.table({name: self._cells(_arrays.one_chunk(part[name])) for name in part.column_names})
         if self.schema is None:
             self.schema = part.schema
         if self.sink is None:
@@ -348,7 +348,7 @@ class TableWriter:
         values = _arrays.decoded(values)
         if values.type == pa.timestamp("s"):
             return values.cast(pa.date32())
-        if self.raw_cells or not _frames.is_text(values.type):
+        if self.raw_cells or not _arrays.is_text(values.type):
             return values
         formulas = pc.match_substring_regex(values, FORMULA)
         if not pc.any(formulas).as_py():

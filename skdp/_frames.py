@@ -1,4 +1,4 @@
-"""The only dataframe boundary: in, out, select, replace, factorise, missing values.
+"""The only dataframe boundary, with `skdp._series`: tables in and out, their columns read and replaced, rows taken.
 
 Every step works on a narwhals ``DataFrame`` that `read` makes of whatever it was given (pandas, polars, an array) and
 `write` turns back. Columns travel between the two as NumPy arrays (numbers, masks, codes) or Arrow arrays (text), by
@@ -6,7 +6,6 @@ position and never by index alignment; frames are never changed in place.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from numbers import Number
 from typing import Any
 
@@ -17,28 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sklearn.utils.validation import check_array
 
+from skdp import _series
+from skdp._arrays import one_chunk
 from skdp._checks import check_unique_names
-
-TEXT = pd.StringDtype(na_value=np.nan)  # pandas' own `str`
-
-
-@dataclass(frozen=True)
-class Categories:
-    """A categorical column as codes into labels.
-
-    Parameters
-    ----------
-    codes : ndarray of int of shape (n_rows,)
-        Positions in `labels`; -1 is missing.
-    labels : sequence of str
-        The categories, in order.
-    ordered : bool, default=True
-        Whether the order of the labels means something.
-    """
-
-    codes: np.ndarray
-    labels: tuple
-    ordered: bool = True
 
 
 def is_frame(X: Any) -> bool:
@@ -121,7 +101,7 @@ def _to_pandas(frame: nw.DataFrame) -> pd.DataFrame:
     if not frame.columns:
         return pd.DataFrame(index=pd.RangeIndex(len(frame)))
     table = frame.to_arrow()
-    columns = {name: _from_arrow(one_chunk(table[name])) for name in table.column_names}
+    columns = {name: _series.from_arrow(one_chunk(table[name])) for name in table.column_names}
     for name, dtype in frame.schema.items():
         if dtype == nw.Enum:
             columns[name] = pd.Categorical(columns[name], categories=list(dtype.categories), ordered=True)
@@ -135,7 +115,7 @@ def _to_polars(frame: nw.DataFrame) -> Any:
     mixed = {
         column: texts(frame, column)
         for column in columns_of_kind(frame, "other")
-        if _is_object(frame.get_column(column))
+        if _series.is_object(frame.get_column(column))
     }
     table = nw.from_native(assign(frame, mixed).to_polars())
     levels = {column: dtype.categories for column, dtype in frame.schema.items() if dtype == nw.Enum}
@@ -143,43 +123,9 @@ def _to_polars(frame: nw.DataFrame) -> Any:
     return table.with_columns(*casts).to_native()
 
 
-def one_chunk(values: pa.Array | pa.ChunkedArray) -> pa.Array:
-    return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
-
-
-def _from_arrow(values: pa.Array) -> Any:
-    """Return what pandas calls the column that Arrow calls `values`."""
-    kind = values.type
-    if pa.types.is_dictionary(kind) and is_text(kind.value_type):
-        return _decoded_text(values)
-    if is_text(kind):
-        return _pandas_text(values)
-    if pa.types.is_integer(kind) and values.null_count:
-        return pd.arrays.ArrowExtensionArray(values).astype("Int64")
-    if pa.types.is_boolean(kind) and values.null_count:
-        return pd.arrays.ArrowExtensionArray(values).astype("boolean")
-    if pa.types.is_date(kind):
-        return values.cast(pa.timestamp("s")).to_pandas().to_numpy()
-    if pa.types.is_timestamp(kind) and kind.tz:
-        return values.to_pandas().array
-    return values.to_pandas().to_numpy()
-
-
-def is_text(kind: pa.DataType) -> bool:
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-
-
 def is_text_column(frame: nw.DataFrame, column: str) -> bool:
     """Whether a column is of a dtype of text."""
     return frame.schema[column] == nw.String
-
-
-def _decoded_text(values: pa.DictionaryArray) -> Any:
-    return _pandas_text(values.dictionary.cast(pa.large_string()).take(values.indices))
-
-
-def _pandas_text(values: pa.Array) -> Any:
-    return pd.array(values.cast(pa.large_string()), dtype=TEXT)
 
 
 # Reading columns
@@ -192,7 +138,7 @@ def kind(frame: nw.DataFrame, column: str) -> str:
     only, so pandas, which looks at each, is asked.
     """
     dtype = frame.schema[column]
-    if _is_object(frame.get_column(column)):
+    if _series.is_object(frame.get_column(column)):
         inferred = pd.api.types.infer_dtype(frame.get_column(column).to_native(), skipna=True)
         return {
             "string": "text", "empty": "text", "boolean": "boolean", "integer": "number", "floating": "number",
@@ -202,18 +148,9 @@ def kind(frame: nw.DataFrame, column: str) -> str:
         return "number"
     if dtype in (nw.Categorical, nw.Enum):
         return "category"
-    if dtype in (nw.Date, nw.Datetime) or _has_time_zone(frame.get_column(column)):
+    if dtype in (nw.Date, nw.Datetime) or _series.has_time_zone(frame.get_column(column)):
         return "date"
     return {nw.String: "text", nw.Boolean: "boolean"}.get(type(dtype), "other")
-
-
-def _is_object(series: nw.Series) -> bool:
-    return series.implementation.is_pandas() and series.to_native().dtype == object
-
-
-def _has_time_zone(series: nw.Series) -> bool:
-    """Whether pandas says so: narwhals knows no zone that has an underscore or a digit in its name."""
-    return series.implementation.is_pandas() and isinstance(series.to_native().dtype, pd.DatetimeTZDtype)
 
 
 def category_order(frame: nw.DataFrame, column: str) -> list[str] | None:
@@ -252,7 +189,7 @@ def numbers(frame: nw.DataFrame, column: str) -> np.ndarray:
     """
     series = frame.get_column(column)
     if series.dtype.is_numeric() and not series.dtype == nw.Decimal:
-        values = _as_floats(series)
+        values = _series.as_floats(series)
         return _exact(values, column) if series.dtype.is_integer() else values
     found = kind(frame, column)
     if found not in ("number", "text", "other"):
@@ -286,15 +223,6 @@ def clipped_numbers(frame: nw.DataFrame, column: str, limit: int) -> np.ndarray:
     return numbers(frame, column)
 
 
-def _as_floats(series: nw.Series) -> np.ndarray:
-    if not series.implementation.is_pandas():
-        return np.asarray(series.cast(nw.Float64).to_numpy(), dtype=np.float64)
-    native = series.to_native()
-    if isinstance(native.dtype, np.dtype):
-        return native.to_numpy(dtype=np.float64)  # naming a value for gaps would copy it
-    return native.to_numpy(dtype=np.float64, na_value=np.nan)
-
-
 def _exact(values: np.ndarray, column: str) -> np.ndarray:
     """Return what integers became as floats; raise where floats cannot tell them apart."""
     if len(values) and max(np.fmax.reduce(values), -np.fmin.reduce(values)) >= 2**53:
@@ -324,13 +252,14 @@ def number_rows(frame: nw.DataFrame, columns: list[str]) -> np.ndarray:
 def texts(frame: nw.DataFrame, column: str) -> pa.Array:
     """Return a column as Arrow text, one array; values that are no text (numbers, dates) are spelled out."""
     series = frame.get_column(column)
-    if _is_object(series):
+    if _series.is_object(series):
         try:
             return pc.cast(pa.array(series.to_native(), from_pandas=True), pa.large_string())
         except (pa.ArrowInvalid, pa.ArrowTypeError):  # mixed
             spelled = series.to_native().astype("str").mask(missing(frame, column))
             return pa.array(spelled, pa.large_string(), from_pandas=True)
-    if series.dtype == nw.Boolean or series.dtype.is_numeric() or series.dtype.is_temporal() or _has_time_zone(series):
+    temporal = series.dtype.is_temporal() or _series.has_time_zone(series)
+    if temporal or series.dtype == nw.Boolean or series.dtype.is_numeric():
         series = series.cast(nw.String)
     return pc.cast(one_chunk(series.to_arrow()), pa.large_string())
 
@@ -359,7 +288,7 @@ def dates(frame: nw.DataFrame, column: str) -> np.ndarray:
     if kind(frame, column) != "date":
         raise ValueError(f"Column {column!r} holds {kind(frame, column)} values where dates are needed.")
     series = frame.get_column(column)
-    if _is_object(series):
+    if _series.is_object(series):
         return np.array(series.to_list(), dtype="datetime64[D]")
     values = one_chunk(series.to_arrow())
     if getattr(values.type, "tz", None):
@@ -385,12 +314,12 @@ def assign(frame: nw.DataFrame, columns: Mapping[str, Any], *, order: Iterable[s
     if frame.implementation.is_pandas():
         native = frame.to_native()
         index = native.index
-        new = {name: pandas_series(values, index) for name, values in columns.items()}
+        new = {name: _series.pandas_series(values, index) for name, values in columns.items()}
         # new columns are this frame's alone; others may be views of the caller's array, which pandas does not know of
         parts = {name: new[name] if name in new else native[name].copy() for name in names}
         labels = pd.Index(names, dtype=_label_dtype(names))
         return nw.from_native(pd.DataFrame(parts, index=index, columns=labels, copy=False))
-    new = {name: _native_series(name, values, frame) for name, values in columns.items()}
+    new = {name: _series.native_series(name, values, frame) for name, values in columns.items()}
     return nw.from_native(frame.to_native()).with_columns(*new.values()).select(names) if new else frame.select(names)
 
 
@@ -398,71 +327,26 @@ def build(columns: Mapping[str, Any], like: nw.DataFrame) -> nw.DataFrame:
     """Return a new frame of `columns`, in the library of `like`, with a fresh index."""
     if like.implementation.is_pandas():
         names = list(columns)
-        parts = {name: pd.Series(_pandas_values(values), copy=False) for name, values in columns.items()}
+        parts = {name: pd.Series(_series.pandas_values(values), copy=False) for name, values in columns.items()}
         return nw.from_native(pd.DataFrame(parts, columns=pd.Index(names, dtype=_label_dtype(names))))
-    series = [_native_series(name, values, like) for name, values in columns.items()]
+    series = [_series.native_series(name, values, like) for name, values in columns.items()]
     return nw.from_dict({one.name: one for one in series}, backend=like.implementation)
-
-
-def pandas_series(values: Any, index: pd.Index | None = None) -> pd.Series:
-    """Return an array as a pandas Series."""
-    # left to itself, pandas makes `str` of objects that are all text
-    dtype = object if isinstance(values, nw.Series) and _is_object(values) else None
-    return pd.Series(_pandas_values(values), index=index, dtype=dtype, copy=False)
 
 
 def pandas_frame(columns: Mapping[str, Any], size: int) -> pd.DataFrame:
     """Return arrays as a pandas frame of `size` rows."""
-    return pd.DataFrame({name: _pandas_values(values) for name, values in columns.items()}, index=range(size))
+    return pd.DataFrame({name: _series.pandas_values(values) for name, values in columns.items()}, index=range(size))
 
 
 def _label_dtype(names: list) -> Any:
     return None if all(isinstance(name, str) for name in names) and names else object
 
 
-def _pandas_values(values: Any) -> Any:
-    if isinstance(values, Categories):
-        return pd.Categorical.from_codes(values.codes, categories=list(values.labels), ordered=values.ordered)
-    if isinstance(values, pa.Array | pa.ChunkedArray):
-        return _from_arrow(one_chunk(values))
-    if isinstance(values, nw.Series):
-        return values.to_pandas().array
-    if isinstance(values, np.ndarray) and values.dtype == "datetime64[D]":
-        return values.astype("datetime64[s]")
-    return values
-
-
-def _native_series(name: str, values: Any, like: nw.DataFrame) -> nw.Series:
-    """Return a series of the library of `like` (not pandas)."""
-    if isinstance(values, nw.Series):
-        return values.alias(name)
-    if isinstance(values, Categories):
-        labels = list(values.labels)
-        # -1, the code of a missing value, finds the last entry
-        return nw.new_series(name, [*labels, None], nw.Enum(labels), backend=like.implementation)[values.codes]
-    if isinstance(values, np.ndarray) and values.dtype.kind == "f":
-        values = pa.array(values, from_pandas=True)
-    elif isinstance(values, np.ndarray) and values.dtype.kind == "U":
-        values = pa.array(values.tolist(), pa.large_string())
-    elif not isinstance(values, pa.Array | pa.ChunkedArray):
-        values = pa.array(values, from_pandas=True)
-    if pa.types.is_dictionary(values.type):
-        values = pc.cast(values, pa.large_string())
-    return nw.from_arrow(pa.table({name: values}), backend=like.implementation)[name]
-
-
 def blank(frame: nw.DataFrame, cells: Mapping[str, np.ndarray]) -> nw.DataFrame:
     """Return the frame with the cells where `cells` is True made missing, dtypes kept where they can hold a gap."""
-    blanked = {column: _blanked(frame.get_column(column), where) for column, where in cells.items() if where.any()}
+    given = {column: where for column, where in cells.items() if where.any()}
+    blanked = {column: _series.blanked(frame.get_column(column), where) for column, where in given.items()}
     return assign(frame, blanked) if blanked else frame
-
-
-def _blanked(series: nw.Series, where: np.ndarray) -> nw.Series:
-    if series.implementation.is_pandas():
-        native = series.to_native()
-        return nw.from_native(native.mask(pd.Series(where, index=native.index)), series_only=True)
-    flags = nw.from_dict({"where": where}, backend=series.implementation)["where"]
-    return series.zip_with(~flags, nw.new_series("", [None] * len(series), series.dtype, backend=series.implementation))
 
 
 def filled(frame: nw.DataFrame, column: str, where: np.ndarray, values: Any) -> nw.Series:
@@ -474,45 +358,14 @@ def filled(frame: nw.DataFrame, column: str, where: np.ndarray, values: Any) -> 
     series = frame.get_column(column)
     if not where.any():
         return series
-    if _is_object(series):
+    if _series.is_object(series):
         objects = series.to_native().to_numpy(copy=True)
         objects[where] = np.array(values.to_pylist(), dtype=object) if isinstance(values, pa.Array) else values
         return nw.from_native(pd.Series(objects, dtype=object), series_only=True)
     spread = values.take(np.maximum(np.cumsum(where) - 1, 0))
     if frame.implementation.is_pandas():
-        return _filled_pandas(series.to_native().reset_index(drop=True), where, pandas_series(spread))
-    return _filled_native(series, where, _native_series(column, spread, frame))
-
-
-def _filled_pandas(old: pd.Series, where: np.ndarray, new: pd.Series) -> nw.Series:
-    if isinstance(old.dtype, pd.CategoricalDtype):
-        old = old.cat.add_categories(new[where & ~new.isin(old.cat.categories)].unique())
-    elif pd.api.types.is_integer_dtype(old.dtype) and not _fits(new, getattr(old.dtype, "numpy_dtype", old.dtype)):
-        wide = "float64" if pd.api.types.is_float_dtype(new.dtype) else "int64"
-        masked = wide.capitalize() if pd.api.types.is_extension_array_dtype(old.dtype) else wide
-        old = old.astype(f"{wide}[pyarrow]" if isinstance(old.dtype, pd.ArrowDtype) else masked)
-    elif isinstance(old.dtype, pd.DatetimeTZDtype):
-        new = new.dt.tz_localize(old.dt.tz) if new.dt.tz is None else new.astype(old.dtype)
-    return nw.from_native(old.mask(pd.Series(where), new), series_only=True)
-
-
-def _filled_native(old: nw.Series, where: np.ndarray, new: nw.Series) -> nw.Series:
-    if old.dtype == nw.Unknown:
-        old = old.cast(new.dtype)
-    elif old.dtype.is_integer() and not _fits(new, np.dtype(str(old.dtype).lower())):
-        old = old.cast(new.dtype)
-    elif old.dtype == nw.Enum:
-        categories = old.dtype.categories
-        more = [value for value in new.filter(where.tolist()).unique().to_list() if value not in categories]
-        old = old.cast(nw.String).cast(nw.Enum([*categories, *more])) if more else old
-    flags = nw.from_dict({"where": where}, backend=old.implementation)["where"]
-    return new.cast(old.dtype).zip_with(flags, old)
-
-
-def _fits(new: Any, dtype: np.dtype) -> bool:
-    """Whether the numbers in a series fit an integer dtype."""
-    bounds = np.iinfo(dtype)
-    return np.asarray(new).dtype.kind in "iu" and bounds.min <= new.min() and new.max() <= bounds.max
+        return _series.filled_pandas(series.to_native().reset_index(drop=True), where, _series.pandas_series(spread))
+    return _series.filled_native(series, where, _series.native_series(column, spread, frame))
 
 
 def filter_rows(frame: nw.DataFrame, keep: np.ndarray) -> nw.DataFrame:

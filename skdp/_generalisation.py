@@ -13,7 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from skdp import _frames
+from skdp import _arrays, _frames
 from skdp._checks import ParameterError
 from skdp._hierarchies import Hierarchy
 from skdp._mondrian import Tree
@@ -193,7 +193,7 @@ class Ranges:
 
     def released(self, classes):
         """Return the column; class -1 is masked."""
-        return _frames.Categories(np.append(self.ranks, -1)[classes], self.labels)
+        return _arrays.Categories(np.append(self.ranks, -1)[classes], self.labels)
 
 
 class Means(Ranges):

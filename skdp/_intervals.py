@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from skdp import _frames
+from skdp import _arrays, _frames
 from skdp._checks import invalid
 from skdp._quantiles import QuantileBins
 
@@ -92,7 +92,7 @@ def interval_codes(values: np.ndarray, edges: np.ndarray, closed: str) -> np.nda
 def encoded(column: str, ranks: np.ndarray, labels: list[str], how: str) -> dict[str, Any]:
     """Return the columns that one column's ranks become; -1 is missing."""
     if how == "label":
-        return {column: _frames.Categories(ranks, tuple(labels))}
+        return {column: _arrays.Categories(ranks, tuple(labels))}
     if how == "ordinal":
         gaps, ranks = ranks < 0, ranks.astype(np.int64)
         return {column: pa.array(ranks, mask=gaps) if gaps.any() else ranks}

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from skdp import _frames
-from skdp._frames import is_text, is_text_column, one_chunk
+from skdp._arrays import is_text, one_chunk
+from skdp._frames import is_text_column
 
 LARGE = 50_000  # rows, from which threads are worth their start
 

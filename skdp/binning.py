@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from skdp import _frames
+from skdp import _arrays, _frames
 from skdp._checks import check_columns, check_integer, check_option, check_unique_names, invalid, per_column
 from skdp._intervals import (
     bin_labels,
@@ -126,7 +126,7 @@ class IntervalBinner(PrivacyTransformer):
         return _frames.assign(
             frame,
             {
-                column: _frames.Categories(
+                column: _arrays.Categories(
                     interval_codes(_frames.numbers(frame, column), edges, self.closed), tuple(self.labels_[column])
                 )
                 for column, edges in self.edges_.items()

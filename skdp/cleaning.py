@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from skdp import _frames
+from skdp import _arrays, _frames
 from skdp._addresses import PARTS, UNDELIVERABLE, is_undeliverable, split_addresses
 from skdp._checks import check_columns, invalid
 from skdp._faker_titles import strip_titles, title_patterns
@@ -261,7 +261,7 @@ def _in_kind(names: pa.Array) -> Any:
     merged = names.dictionary.dictionary_encode()
     indices = merged.indices.take(names.indices)
     codes = pc.fill_null(indices, -1).to_numpy(zero_copy_only=False)
-    return _frames.Categories(codes.astype(np.int32), tuple(merged.dictionary.to_pylist()), ordered=False)
+    return _arrays.Categories(codes.astype(np.int32), tuple(merged.dictionary.to_pylist()), ordered=False)
 
 
 def _first_names(names: pa.Array) -> pa.Array:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from skdp import _frames, _levels
+from skdp import _arrays, _frames, _levels
 from skdp._checks import check_columns, check_option, invalid
 from skdp._given_distributions import check_kind, conditional, frozen, weighted
 from skdp._inversion import Source
@@ -370,7 +370,7 @@ class DistributionImputer(PartialFitMixin, PrivacyTransformer):
             # the old categories may name values that nobody is meant to see any more
             drawn = _frames.build({column: values}, frame)
             labels = table.entries.values
-            return _frames.Categories(_levels.locate(drawn, column, labels), tuple(labels.to_pylist()), ordered=False)
+            return _arrays.Categories(_levels.locate(drawn, column, labels), tuple(labels.to_pylist()), ordered=False)
         if held != table.kind or (held == "number" and _makes_integers(frame.schema[column], values)):
             return values
         return _frames.filled(frame, column, where, values)

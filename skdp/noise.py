@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from skdp import _frames
+from skdp import _arrays, _frames
 from skdp._calibration import (
     GAPS_ARE_PUBLIC,
     INTEGERS_ARE_PUBLIC,
@@ -351,7 +351,7 @@ class RandomizedResponse(PrivacyTransformer):
         if _frames.kind(frame, column) == "category" and pa.types.is_large_string(domain.labels.type):
             codes[codes == len(domain.labels)] = -1
             ordered = hasattr(frame.get_column(column).dtype, "categories")  # narwhals reads ordered ones as Enum
-            return _frames.Categories(codes, tuple(domain.labels.to_pylist()), ordered=ordered)
+            return _arrays.Categories(codes, tuple(domain.labels.to_pylist()), ordered=ordered)
         absent = (codes < 0) | (codes == len(domain.labels))
         return domain.labels.take(pa.array(codes, mask=absent))
 

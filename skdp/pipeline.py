@@ -7,13 +7,14 @@ import sklearn.pipeline
 from sklearn import get_config
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils import get_tags
-from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, get_routing_for_object, process_routing
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, check_memory
 
 from skdp import _frames
 from skdp._checks import invalid
 from skdp._documentation import DocumentedMixin
+from skdp._row_metadata import cut, cut_params, params_of, step_params
 from skdp.base import refuse_beside_others
 
 
@@ -204,13 +205,13 @@ class Pipeline(DocumentedMixin, sklearn.pipeline.Pipeline):
         if hasattr(self.steps[-1][1], "predict"):
             _check_serves_every_row(self)
         name, dropper = self.steps[position]
-        dropper_params = self._step_params(name, method, params)
+        dropper_params = step_params(self, name, method, params)
         front = self._part([*self.steps[:position], (name, "passthrough")], sklearn.pipeline.Pipeline)
-        X = front.fit_transform(X, y, **_params_of(front, "fit_transform", params))
+        X = front.fit_transform(X, y, **params_of(front, "fit_transform", params))
         dropper, X, keep = self._release(dropper, X, y, dropper_params)
         rest = self._part(self.steps[position + 1 :] or [("kept", "passthrough")], type(self))
-        y, params = _cut(y, keep), self._cut_params(params, keep, front, dropper)
-        result, kept = rest._run(method, X, y, _params_of(rest, method, params))
+        params = cut_params(params, keep, self.transform_input, lambda X: dropper.transform(front.transform(X)))
+        result, kept = rest._run(method, X, cut(y, keep), params_of(rest, method, params))
         self.steps = [*front.steps[:-1], (name, dropper), *rest.steps][: len(self.steps)]
         keep[keep] = kept
         return result, keep
@@ -231,31 +232,6 @@ class Pipeline(DocumentedMixin, sklearn.pipeline.Pipeline):
         if getattr(memory, "location", "") is not None:  # as in scikit-learn, what is cached is fitted as a clone
             dropper = clone(dropper)
         return memory.cache(_fit_release)(dropper, X, y, params)
-
-    def _step_params(self, name, method, params):
-        """Return the metadata for one step; raise for any that is for none."""
-        if get_config()["enable_metadata_routing"]:
-            return process_routing(self, method, **params)[name]["fit_transform"]
-        owned = {param: param.partition("__") for param in params}
-        for param, (step, _, rest) in owned.items():
-            if not rest or step not in self.named_steps:
-                raise ValueError(
-                    f"Pipeline.{method} does not accept the {param} parameter. Name the step it is for, as in "
-                    f"{self.steps[-1][0]}__{param}."
-                )
-        return {rest: params[param] for param, (step, _, rest) in owned.items() if step == name}
-
-    def _cut_params(self, params, keep, front, dropper):
-        """Return the metadata for the steps behind `dropper`: cut where row-aligned, transformed where asked for."""
-
-        def serve(value):
-            return tuple(map(serve, value)) if isinstance(value, tuple) else dropper.transform(front.transform(value))
-
-        to_transform = self.transform_input or ()
-        return {
-            name: serve(value) if name in to_transform else _cut(value, keep) if _is_aligned(value, keep) else value
-            for name, value in params.items()
-        }
 
 
 def make_pipeline(*steps, transform_input=None, memory=None, verbose=False):
@@ -394,8 +370,7 @@ class TrainOnKept(DocumentedMixin, MetaEstimatorMixin, BaseEstimator):
         X_kept, keep = self.dropper_.fit_release(X, y)
         if not keep.all() and not get_tags(self.estimator).input_tags.allow_nan:
             _check_finite(X, ~keep)
-        params = {name: _cut(value, keep) if _is_aligned(value, keep) else value for name, value in params.items()}
-        self.estimator_ = clone(self.estimator).fit(X_kept, _cut(y, keep), **params)
+        self.estimator_ = clone(self.estimator).fit(X_kept, cut(y, keep), **cut_params(params, keep))
         return self
 
     predict = _for_every_row("predict", "The predictions.")
@@ -481,13 +456,6 @@ def _fit_release(dropper: Any, X: Any, y: Any, params: dict) -> tuple:
     return dropper, *dropper.fit_release(X, y, **params)
 
 
-def _params_of(part: Any, method: str, params: dict) -> dict:
-    """Return the metadata that the steps of a part of a pipeline are to get."""
-    if get_config()["enable_metadata_routing"]:
-        return {name: params[name] for name in get_routing_for_object(part).consumes(method, params)}
-    return {name: value for name, value in params.items() if name.partition("__")[0] in part.named_steps}
-
-
 def _check_serves_every_row(owner: Any) -> None:
     always = [name for name, value in owner.get_params().items() if name.endswith("drop_at") and value == "always"]
     for name in always:
@@ -505,17 +473,6 @@ def _check_finite(X: Any, dropped: np.ndarray) -> None:
             "Input X contains infinity in rows that were dropped. The estimator could not predict such rows; make "
             "infinite values missing and impute them, or set action='clip'."
         )
-
-
-def _cut(values: Any, keep: np.ndarray) -> Any:
-    return values if values is None or keep.all() else _frames.cut(values, keep)
-
-
-def _is_aligned(values: Any, keep: np.ndarray) -> bool:
-    """Whether there is one entry per row."""
-    if isinstance(values, list | tuple):
-        return len(values) == len(keep)
-    return bool(getattr(values, "shape", ())) and values.shape[0] == len(keep)
 
 
 def _row_count(X: Any) -> int:

@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from skdp import _arrays, _frames
+from skdp import _arrays, _frames, _series
+from skdp._checked_columns import as_days, whole_numbers
 from skdp._checks import check_integer, invalid, nearest
 from skdp._countries import country_locale
 
@@ -224,7 +225,7 @@ class Fake(Specification):
         raise ValueError(f"{self!r}: {short} values were still rejected after {MAX_ROUNDS} rounds of drawing again.")
 
     def _rejected(self, values: Any) -> np.ndarray:
-        rejected = pd.Series(self.reject(_frames.pandas_series(values)))
+        rejected = pd.Series(self.reject(_series.pandas_series(values)))
         if len(rejected) != len(values) or rejected.isna().any():
             raise invalid("Fake", "reject", self.reject, "a predicate that returns True or False for each value")
         return rejected.to_numpy(dtype=bool)
@@ -239,26 +240,6 @@ def _column_faker(locale: str, providers: tuple) -> Any:
     from skdp._faker_arrays import ColumnFaker
 
     return ColumnFaker(locale, providers)
-
-
-def redrawn(values: Any, rejected: Callable, draw: Callable[[np.ndarray], Any], what: str) -> Any:
-    """Return `values` with those that are `rejected` drawn again, for their rows, until none is.
-
-    Raises
-    ------
-    ValueError
-        If after `MAX_ROUNDS` rounds some are still rejected.
-    """
-    parts, order, total = [values], np.arange(len(values)), len(values)
-    bad = np.flatnonzero(rejected(values))
-    for _ in range(MAX_ROUNDS):
-        if not len(bad):
-            return values if len(parts) == 1 else _arrays.take(_arrays.concatenate(parts), order)
-        parts.append(draw(bad))
-        order[bad] = np.arange(total, total + len(bad))
-        total += len(bad)
-        bad = bad[rejected(parts[-1])]
-    raise ValueError(f"{what}: {len(bad)} values were still rejected after {MAX_ROUNDS} rounds of drawing again.")
 
 
 @dataclass(frozen=True)
@@ -407,29 +388,9 @@ class Dates(Specification):
 
     def _bound(self, bound: Any, block: Block) -> np.ndarray:
         if callable(bound):
-            return _as_days(bound(block.frame()), "what a function of Dates returns")
+            return as_days(bound(block.frame()), "what a function of Dates returns")
         day = _day(bound)
-        return np.full(block.size, day) if day is not None else _as_days(block.columns[bound], f"Column {bound!r}")
-
-
-def _as_days(values: Any, what: str) -> np.ndarray:
-    """Return dates as datetime64[D].
-
-    Raises
-    ------
-    ValueError
-        If any is missing or no date; `what` they are is named, their values are not.
-    """
-    if isinstance(values, np.ndarray) and values.dtype.kind == "M":
-        days = values.astype("datetime64[D]")
-    else:
-        series = _frames.pandas_series(_arrays.as_arrow(values))
-        if pd.api.types.is_numeric_dtype(series.dtype):
-            raise ValueError(f"{what} holds numbers where dates are needed.")
-        days = pd.to_datetime(series, errors="coerce", format="ISO8601").to_numpy().astype("datetime64[D]")
-    if np.isnat(days).any():
-        raise ValueError(f"{what} is missing or no date (such as 2020-12-31) in {int(np.isnat(days).sum())} records.")
-    return days
+        return np.full(block.size, day) if day is not None else as_days(block.columns[bound], f"Column {bound!r}")
 
 
 def _day(bound: Any) -> np.datetime64 | None:
@@ -440,44 +401,6 @@ def _day(bound: Any) -> np.datetime64 | None:
         except ValueError:
             return None
     return np.datetime64(bound, "D") if isinstance(bound, datetime.date | np.datetime64) else None
-
-
-def whole_numbers(column: str, values: Any, low: int, high: int, *, what: str) -> np.ndarray:
-    """Return a column of whole numbers between bounds as int64.
-
-    Raises
-    ------
-    ValueError
-        If any value is missing, no number, fractional or out of bounds. The message names the column, the kind of
-        fault and the first row at fault (counted from 1), never the value.
-    """
-    series = _frames.pandas_series(values)
-    if pd.api.types.is_numeric_dtype(series.dtype) and not pd.api.types.is_bool_dtype(series.dtype):
-        numbers = series.to_numpy(dtype=float, na_value=np.nan)
-    else:
-        cells = series.astype(object)
-        parsed = pd.to_numeric(cells.mask(cells.map(type).isin([bool, np.bool_])), errors="coerce")
-        numbers = parsed.to_numpy(dtype=float, na_value=np.nan)
-    with np.errstate(invalid="ignore"):
-        faults = {
-            "missing": series.isna().to_numpy(dtype=bool),
-            "not a number": np.isnan(numbers),
-            "fractional": np.isfinite(numbers) & (numbers != np.floor(numbers)),
-            f"below {low}": numbers < low,
-            f"above {_spelled(high)}": numbers > high,
-        }
-    for fault, rows in faults.items():
-        if rows.any():
-            count, first = int(rows.sum()), int(rows.argmax()) + 1
-            raise ValueError(
-                f"Column {column!r} must hold a {what} in every row, a whole number from {low} to {_spelled(high)}. "
-                f"It is {fault} in {count} row{'s' * (count > 1)}, first in row {first}."
-            )
-    return numbers.astype(np.int64)
-
-
-def _spelled(number: int) -> str:
-    return f"{number:,}" if number > 9999 else str(number)
 
 
 @dataclass(frozen=True)

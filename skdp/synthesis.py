@@ -5,7 +5,7 @@ seed, the column's name and the block's number: so the same seed gives the same 
 the size of the chunks, or the other columns.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,11 @@ from joblib import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
 from skdp import _arrays, _frames
+from skdp._checked_columns import whole_numbers
 from skdp._checks import check_columns, check_integer, invalid
 from skdp._streams import first_row, root, stream
 from skdp.base import PrivacyTransformer, refuse_beside_others
-from skdp.specifications import Block, Dates, Derived, Fake, Specification, redrawn, whole_numbers
+from skdp.specifications import MAX_ROUNDS, Block, Dates, Derived, Fake, Specification
 
 BLOCK_ROWS = 65_536
 MAX_RECORDS = 1_000_000_000
@@ -348,7 +349,7 @@ class _Maker:
             part = {other: _arrays.take(column, rows) for other, column in block.columns.items()}
             return self.schema[name].draw(Block(block.number, len(rows), part), rng)
 
-        return redrawn(values, self.used[name].claim, fresh, f"Column {name!r} must be unique")
+        return _redrawn(values, self.used[name].claim, fresh, f"Column {name!r} must be unique")
 
 
 def _stages(schema: Mapping[str, Specification], available: set[str]) -> list[list[str]]:
@@ -366,3 +367,23 @@ def _stages(schema: Mapping[str, Specification], available: set[str]) -> list[li
         available.update(ready)
         pending = {name: one for name, one in pending.items() if name not in ready}
     return stages
+
+
+def _redrawn(values: Any, rejected: Callable, draw: Callable[[np.ndarray], Any], what: str) -> Any:
+    """Return `values` with those that are `rejected` drawn again, for their rows, until none is.
+
+    Raises
+    ------
+    ValueError
+        If after `MAX_ROUNDS` rounds some are still rejected.
+    """
+    parts, order, total = [values], np.arange(len(values)), len(values)
+    bad = np.flatnonzero(rejected(values))
+    for _ in range(MAX_ROUNDS):
+        if not len(bad):
+            return values if len(parts) == 1 else _arrays.take(_arrays.concatenate(parts), order)
+        parts.append(draw(bad))
+        order[bad] = np.arange(total, total + len(bad))
+        total += len(bad)
+        bad = bad[rejected(parts[-1])]
+    raise ValueError(f"{what}: {len(bad)} values were still rejected after {MAX_ROUNDS} rounds of drawing again.")

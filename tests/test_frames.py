@@ -10,7 +10,7 @@ from conftest import values as rows
 from scipy import sparse
 
 from skdp import _frames, _levels
-from skdp._frames import Categories
+from skdp._arrays import Categories
 
 KINDS = {
     "age": "number", "income": "number", "visits": "number", "city": "text", "group": "category", "member": "boolean",

@@ -10,10 +10,10 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "skdp"
 LAYERS = [
     {"_checks", "_terminal", "_documentation", "_countries", "_rationals", "_inversion"}
-    | {"_gaussian_scale", "_laplace_grid"},
-    {"_frames", "_levels", "mechanisms", "accounting", "metrics", "_streams", "_ledger_file"}
+    | {"_gaussian_scale", "_laplace_grid", "_arrays"},
+    {"_series", "_frames", "_levels", "mechanisms", "accounting", "metrics", "_streams", "_ledger_file"}
     | {"_scales", "_mondrian", "_hierarchies", "_generalisation"},
-    {"_arrays", "_addresses", "_quantiles", "_sampling", "_faker_*"},
+    {"_checked_columns", "_addresses", "_quantiles", "_sampling", "_faker_*"},
     {"_noisy_counts", "_noisy_quantiles", "bounds", "_learning"},
     {"_constraints", "_suppression", "_calibration", "_discrete_gaussian", "_summaries", "_partial"}
     | {"_number_summaries", "_fences", "_coding", "_fragments", "_coarse_classes", "_metric_privacy"}
@@ -21,7 +21,7 @@ LAYERS = [
     {"_files", "base", "specifications", "ledger"},
     {"_folders", "_chunks"},
     {"synthesis", "cleaning", "imputation", "outliers", "binning", "noise", "gaussian", "anonymity"},
-    {"pipeline", "guarantees", "_flows"},
+    {"_row_metadata", "pipeline", "guarantees", "_flows"},
     {"model_selection", "private_search"},
     {"_inspection"},
     {"plots"},
@@ -41,7 +41,7 @@ LAYERS = [
 ]
 STEPS = next(layer for layer in LAYERS if "noise" in layer)
 ONLY_IN = {
-    "narwhals": {"_frames"},
+    "narwhals": {"_frames", "_series"},
     "polars": {"_frames"},
     "faker": {"_faker_*", "synthesis", "datasets"},
     "matplotlib": {"plots", "_report_pages"},
