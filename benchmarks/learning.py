@@ -27,7 +27,6 @@ import pandas as pd
 
 from benchmarks.synthesis import verdict
 from skdp._noisy_counts import noisy_counts
-from skdp._noisy_quantiles import noisy_quantiles
 from skdp.binning import QuantileBinner
 
 LOWER, UPPER = 0.0, 1e6
@@ -105,14 +104,9 @@ def opendp(ordered, epsilon, rng) -> np.ndarray:
     return np.array(found)
 
 
-def ours(ordered, epsilon, rng) -> np.ndarray:
-    """Return the quantiles of skdp, before they are rounded."""
-    return noisy_quantiles(ordered, SHARES, Fraction(epsilon), LOWER, UPPER).quantiles
-
-
-def rounded(ordered, epsilon, rng) -> np.ndarray:
+def ours(ordered, epsilon, rng, *, round_edges=None) -> np.ndarray:
     """Return the edges of QuantileBinner, rounded as by default."""
-    step = QuantileBinner(len(SHARES) + 1, epsilon=epsilon, bounds=(LOWER, UPPER))
+    step = QuantileBinner(len(SHARES) + 1, epsilon=epsilon, bounds=(LOWER, UPPER), round_edges=round_edges)
     return step.fit(pd.DataFrame({"x": ordered})).edges_["x"]
 
 
@@ -129,9 +123,10 @@ def errors(find, rows: int, tables: int, epsilon: float) -> tuple[float, float]:
 
 def report_quantiles(rows: int, tables: int, epsilon: float, python: str | None = None) -> list[bool]:
     """Print the errors of quantiles, and whether ours are at most half of diffprivlib's and OpenDP's."""
-    finders = {"skdp": ours, "skdp, rounded": rounded, "Kaplan et al.": recursively, "diffprivlib": each_for_itself}
+    finders = {"skdp": ours, "skdp, unrounded": functools.partial(ours, round_edges=False)}
+    finders |= {"Kaplan et al.": recursively, "diffprivlib's way": each_for_itself}
     if python:
-        finders["diffprivlib, itself"] = functools.partial(original, python)
+        finders["diffprivlib itself"] = functools.partial(original, python)
     if importlib.util.find_spec("opendp"):
         finders["OpenDP"] = opendp
     print(f"10 quantiles of {rows:,} incomes, ε = {epsilon:g}, {tables} tables")

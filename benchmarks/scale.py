@@ -131,7 +131,7 @@ def report_scaling(folder: Path, rounds: int) -> list[bool]:
         print(f"  {size:>10,} records {second:6.2f} s {cost * 1e6:6.2f} µs a record {peak:5.0f} MB")
     spread = costs.max() / costs.min() - 1
     print(f"  start-up {start_up:.2f} s")
-    return [verdict(f"cost per record constant within {spread:.0%} (bar 15 %)", spread <= 0.15)]
+    return [verdict(f"cost per record, after the start-up, constant within {spread:.0%} (bar 15 %)", spread <= 0.15)]
 
 
 def report_learning(folder: Path) -> list[bool]:
