@@ -15,7 +15,18 @@ from sklearn.preprocessing import Binarizer
 from skdp import _frames, _learned_files
 from skdp._checks import ParameterError
 from skdp._files import TableWriter
-from skdp._passage import DRAWING, NOISE, Part, in_order, is_seeded, passed, stages
+from skdp._passage import (
+    DRAWING,
+    NOISE,
+    Part,
+    first_of_both,
+    first_of_each,
+    in_order,
+    is_seeded,
+    passed,
+    reads_genders,
+    stages,
+)
 from skdp._released import Account, Look
 from skdp.anonymity import KAnonymizer
 from skdp.binning import IntervalBinner, QuantileBinner
@@ -57,12 +68,12 @@ def obstacle(pipeline: Pipeline, chunk: pd.DataFrame, *, placed: bool = False) -
     columns, drawn = set(chunk.columns), Drawn()
     for _, step in pipeline.steps:
         kind = _kind(step)
-        if hasattr(step, "partial_fit"):
-            if source := drawn.source_of(_read_by(step)):
+        if reads_genders(step, columns) or hasattr(step, "partial_fit"):
+            if source := drawn.source_of({step.gender} if isinstance(step, PIICleaner) else _read_by(step)):
                 return f"{kind} learns from what {source} drew"
         elif not learns_nothing(step, columns, chunk):
             return f"{kind} learns from the whole table"
-        elif not isinstance(step, (*NOISE, IntervalBinner)) and (source := drawn.source_of(_read_by(step))):
+        if not isinstance(step, (*NOISE, IntervalBinner)) and (source := drawn.source_of(_read_by(step))):
             drawn.add(None, source)  # in other columns, or by which rows are left
         if isinstance(step, DRAWING) and step.random_state is None:
             drawn.add(_drawn_by(step), kind)
@@ -133,8 +144,8 @@ def _kind(step: Any) -> str:
 
 def learns_nothing(step: Any, columns: set[str], chunk: pd.DataFrame) -> bool:
     """Whether a step fitted to some rows of a table is what it is when fitted to all."""
-    if isinstance(step, PIICleaner):  # what M stands for in a gender column is told by all of it
-        return step.gender not in columns
+    if isinstance(step, PIICleaner):
+        return not reads_genders(step, columns)
     if isinstance(step, LaplaceNoise | GaussianNoise):
         numbers_only = all(pd.api.types.is_any_real_numeric_dtype(dtype) for dtype in chunk.dtypes)
         return has_bounds(step) and (_named_by(step) is not None or numbers_only)
@@ -169,9 +180,9 @@ def learn(
 ) -> None:
     """Fit the steps of a pipeline that has no `obstacle` to a table in chunks.
 
-    Each step that learns goes through the table once, as the steps before it release that. Those that learn at a price
-    charge their ledger. Noise does not: what is drawn of it here is never released, and nothing is learned from it. Its
-    steps lose their ledger, so that chunks are not charged one by one; see `charge_once`.
+    Each step that learns, or reads genders, goes through the table once, as the steps before it release that. Those
+    that learn at a price charge their ledger. Noise does not: what is drawn of it here is never released, and nothing
+    is learned from it. Its steps lose their ledger, so that chunks are not charged one by one; see `charge_once`.
 
     Parameters
     ----------
@@ -209,8 +220,21 @@ def learn(
                 between(len(part))
             _finish(step)  # here, not in the middle of a release
         else:
-            step.fit(next(parts, None))
+            step.fit(_enough_to_learn_from(step, parts, between))
             parts.close()
+
+
+def _enough_to_learn_from(step: Any, parts: Iterator[pd.DataFrame], between: Callable[[int], None]) -> Any:
+    """Return the first part of a table, or where a step reads genders, a row for each of these."""
+    first = next(parts, None)
+    if first is None or not reads_genders(step, first.columns):
+        return first
+    between(len(first))
+    found = first_of_each(first, step.gender)
+    for part in parts:
+        found = first_of_both(found, first_of_each(part, step.gender), step.gender)
+        between(len(part))
+    return found
 
 
 def _learn_from(step: Any, part: pd.DataFrame) -> None:
@@ -227,9 +251,13 @@ def _finish(step: Any) -> None:
         raise NotInChunks(f"{_kind(step)} cannot learn from this table in chunks") from error
 
 
-def count_passes(pipeline: Pipeline) -> int:
-    """Return how often `learn` goes through the table."""
-    return sum(hasattr(step, "partial_fit") for _, step in pipeline.steps)
+def count_passes(pipeline: Pipeline, columns: Iterable) -> int:
+    """Return how often `learn` goes through a table of these columns."""
+    columns, passes = set(columns), 0
+    for _, step in pipeline.steps:
+        passes += hasattr(step, "partial_fit") or reads_genders(step, columns)
+        columns |= _made_by(step)
+    return passes
 
 
 def _released_by(front: Pipeline, chunks: Iterable[pd.DataFrame], jobs: int) -> Iterator[pd.DataFrame]:
@@ -248,18 +276,23 @@ def _released_by(front: Pipeline, chunks: Iterable[pd.DataFrame], jobs: int) -> 
 def _read_again(pipeline: Pipeline, before: bytes) -> dict[str, dict]:
     """Return what each step had learned that learns; parameters are the recipe's alone."""
     known = _learned_files.loaded(before)
-    learning = {name: step.get_params(deep=False) for name, step in pipeline.steps if hasattr(step, "partial_fit")}
-    fits = isinstance(known, dict) and known.keys() == learning.keys()
-    if not fits or any(type(known[name]) is not dict or known[name].keys() & learning[name] for name in learning):
+    learning = {name: step.get_params(deep=False) for name, step in pipeline.steps if _may_learn(step)}
+    needed = {name for name, step in pipeline.steps if hasattr(step, "partial_fit")}
+    fits = isinstance(known, dict) and needed <= known.keys() <= learning.keys()
+    if not fits or any(type(known[name]) is not dict or known[name].keys() & learning[name] for name in known):
         raise ValueError("What the steps had learned cannot be read again; start anew in another output.")
     return known
+
+
+def _may_learn(step: Any) -> bool:
+    return hasattr(step, "partial_fit") or isinstance(step, PIICleaner) and step.gender is not None
 
 
 def dumped(pipeline: Pipeline) -> bytes | None:
     """Return what steps have learned chunk by chunk, for `learn` of another run; None if it could not be read."""
     learned = {}
     for name, step in pipeline.steps:
-        if hasattr(step, "partial_fit"):
+        if _may_learn(step):
             parameters = step.get_params(deep=False)
             learned[name] = {key: value for key, value in vars(step).items() if key not in parameters}
     try:

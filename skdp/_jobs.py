@@ -5,7 +5,7 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -87,7 +87,7 @@ def _synthesize_parts(options: argparse.Namespace, folder: PartFolder, pipeline:
         done = min(len(folder.parts) * options.chunk_rows, made.total)
         with _telling_what_is_kept(folder):
             if before is None:
-                _keep_learned(folder, rest)
+                _keep_learned(folder, rest, made.columns)
             _write_folder(folder, synthesized(made, rest, options.chunk_rows, done), made.total, done)
     folder.finish()
 
@@ -127,7 +127,7 @@ def _made_in_chunks(
     That is said where there are more than a chunk of them.
     """
     made, rest = Records(pipeline[0], request, options.jobs), _behind(pipeline)
-    passes = _chunkwise.count_passes(rest)
+    passes = _chunkwise.count_passes(rest, made.columns)
     if options.recipe.lower().endswith(".toml"):  # what the steps of the others learn holds of any records
         reason = _chunkwise.obstacle(rest, made.none, placed=True)
         if made.total <= options.chunk_rows and (passes or reason):
@@ -135,19 +135,19 @@ def _made_in_chunks(
         if reason:
             return _at_once(reason)
     draws = any(isinstance(step, _chunkwise.DRAWING) for _, step in rest.steps)  # which no step does of no rows
-    return made if _learns(options, rest, made if passes or draws else [made.none], made.total, before) else None
+    chunks = made if passes or draws else [made.none]
+    return made if _learns(options, rest, chunks, made.total * passes, before) else None
 
 
 def _learns(options: argparse.Namespace, pipeline: Pipeline, chunks: Any, total: int, before: bytes | None) -> bool:
-    """Fit the steps to a table in chunks; False where it has to be seen at once, which is said."""
+    """Fit the steps to a table in chunks, of `total` records in all passes; False, and said, where that cannot be."""
 
     def told(rows: int) -> None:
         update(rows)
         stop_if_interrupted()
 
-    passes = 0 if before is not None else _chunkwise.count_passes(pipeline)
     try:
-        with progress(total * passes) as update:
+        with progress(total if before is None else 0) as update:
             _chunkwise.learn(pipeline, chunks, options.jobs, told, before)
     except _chunkwise.NotInChunks as error:
         _at_once(str(error))
@@ -155,9 +155,9 @@ def _learns(options: argparse.Namespace, pipeline: Pipeline, chunks: Any, total:
     return True
 
 
-def _keep_learned(folder: PartFolder, pipeline: Pipeline) -> None:
+def _keep_learned(folder: PartFolder, pipeline: Pipeline, columns: Iterable) -> None:
     """Keep what steps have learned, if any has, or else enter all parts into the manifest together."""
-    if not _chunkwise.count_passes(pipeline):
+    if not _chunkwise.count_passes(pipeline, columns):
         return
     learned = _chunkwise.dumped(pipeline)
     folder.at_once = learned is None
@@ -290,7 +290,7 @@ def _release_into(folder: PartFolder, options: argparse.Namespace, recipe: Recip
         told = Account(recipe)
         with _telling_what_is_kept(folder):
             if before is None:
-                _keep_learned(folder, recipe.pipeline)
+                _keep_learned(folder, recipe.pipeline, chunks.columns)
             _chunkwise.charge_once(recipe.pipeline, options.ledger, chunks.total, run)
             _release_parts(options, folder, told, chunks)
         lines = list(told.lines())
@@ -319,9 +319,10 @@ def _learned_from(
 ) -> CsvChunks | ParquetChunks | None:
     """Fit the steps to the table in chunks, and return these; None where it has to be seen at once, which is said."""
     chunks = _chunks_to_release(options, recipe)
-    if chunks is None or not _learns(options, recipe.pipeline, chunks, chunks.total, before):
+    if chunks is None:
         return None
-    return chunks
+    total = chunks.total * _chunkwise.count_passes(recipe.pipeline, chunks.columns)
+    return chunks if _learns(options, recipe.pipeline, chunks, total, before) else None
 
 
 def _note(text: str) -> None:

@@ -15,7 +15,7 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
-from skdp import _frames, _levels
+from skdp import _frames, _levels, _passage
 from skdp._checks import without_cells
 from skdp._passage import DRAWING, NOISE, is_seeded
 from skdp._streams import root, rows_before
@@ -236,12 +236,7 @@ def merged(one: Summary | None, other: Summary | None) -> Summary | None:
 
 def first_of_each(chain: Chain, part: pd.DataFrame, place: Place, column: str) -> pd.DataFrame:
     """Return the first row of each value of a column, in a partition as some steps release it."""
-    return chain.run(part, place).drop_duplicates(column)
-
-
-def first_of_both(one: pd.DataFrame, other: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Return the first row of each value of a column, of two such tables."""
-    return pd.concat([one, other]).drop_duplicates(column)
+    return _passage.first_of_each(chain.run(part, place), column)
 
 
 def values_of(chain: Chain, part: pd.DataFrame, place: Place, name: str, step: Any) -> dict:

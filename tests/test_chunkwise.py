@@ -10,7 +10,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skdp import KAnonymizer, LaplaceNoise, OutlierDropper, PrivacyLedger, QuantileBinner, _number_summaries
+from skdp import (
+    KAnonymizer,
+    LaplaceNoise,
+    OutlierDropper,
+    PIICleaner,
+    PrivacyLedger,
+    QuantileBinner,
+    _number_summaries,
+)
 from skdp._chunks import table_chunks
 from skdp._chunkwise import obstacle
 from skdp._files import read_table
@@ -352,12 +360,83 @@ def test_a_ledger_that_is_new_is_told_of_since_its_name_may_be_mistyped(folder, 
     assert capsys.readouterr().err == ""
 
 
-def test_a_gender_column_needs_the_whole_table(folder):
-    (folder / "recipe.toml").write_text(CLEAN)
+GENDERS = CLEAN + 'gender = "Sex"\nunknown_gender = "unknown"\n'
+
+
+def state_genders(folder, letters, last):
+    """Write genders of one language into the table, a letter of which is in the last chunk alone."""
+    table = pd.read_csv(folder / "people.csv", dtype={"Code": str})
+    table["Sex"] = np.resize(letters, ROWS)
+    table.loc[ROWS - 50 :, "Sex"] = np.resize(last, 50)
+    table.to_csv(folder / "people.csv", index=False)
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+@pytest.mark.parametrize("recipe", [GENDERS, OUTLIERS + GENDERS + QUANTILES + NOISE])
+@pytest.mark.parametrize(
+    ("letters", "last", "m"),
+    [
+        (["M", ""], ["H", ""], "female"),  # mujer
+        (["M", "H"], ["F", "mujer"], "male"),
+        (["M", "dr."], ["M", ""], "male"),
+    ],
+)
+def test_genders_are_read_in_chunks_by_the_whole_table(folder, capsys, jobs, recipe, letters, last, m):
+    """What M stands for in the first chunk is told by the last one."""
+    state_genders(folder, letters, last)
+    assert release(folder, recipe, "--seed", 1, "--jobs", jobs) == 0
+    assert capsys.readouterr().err == ""
+    whole = load(folder / "recipe.toml", random_state=1).fit_transform(read_table(folder / "people.csv", decimals=True))
+    released = pd.read_parquet(folder / "masked")
+    pd.testing.assert_frame_equal(released, whole.reset_index(drop=True))
+    assert released["Sex"].iloc[0] == m
+
+
+def test_genders_are_not_read_again_by_a_run_that_goes_on(folder, capsys, monkeypatch):
+    state_genders(folder, ["M", ""], ["H", ""])
+    assert release(folder, GENDERS, output="whole") == 0
+    with monkeypatch.context() as patch:
+        stops_after(patch, 3)
+        assert release(folder, GENDERS) == 130
+    with monkeypatch.context() as patch:
+        patch.setattr(PIICleaner, "fit", None)
+        assert release(folder, GENDERS, "--resume") == 0
+    assert capsys.readouterr().err.count("\n") == 1, "only that it was interrupted"
+    pd.testing.assert_frame_equal(pd.read_parquet(folder / "masked"), pd.read_parquet(folder / "whole"))
+
+
+def test_genders_that_were_drawn_without_a_seed_are_read_in_the_whole_table(folder):
+    drawn = '[[steps]]\nuse = "RandomizedResponse"\ncategories = { Sex = ["H", "M"] }\nepsilon = 1\n'
+    (folder / "recipe.toml").write_text(drawn + GENDERS)
     pipeline = read(folder / "recipe.toml").pipeline
     chunk = next(iter(table_chunks(folder / "people.csv", 5)))
     assert obstacle(pipeline, chunk) is None
-    assert "PIICleaner learns" in obstacle(pipeline, chunk.assign(gender="M"))
+    stated = chunk.assign(Sex="M")
+    assert obstacle(pipeline, stated) == "PIICleaner learns from what RandomizedResponse drew"
+    assert obstacle(read(folder / "recipe.toml", 1).pipeline, stated, placed=True) is None
+
+
+MADE_GENDERS = """[[steps]]
+use = "FakerSynthesizer"
+count = "Records"
+schema = { Sex = { choice = ["M", "H"], weights = [99, 1] }, Age = { integers = [1, 90] } }
+[[steps]]
+use = "PIICleaner"
+gender = "Sex"
+"""
+
+
+@pytest.mark.parametrize("output", ["made", "made.csv"])
+def test_genders_that_are_made_are_read_in_chunks(folder, capsys, output):
+    (folder / "request.csv").write_text("Records\n1000\n")
+    (folder / "made.toml").write_text(MADE_GENDERS)
+    words = ["synthesize", str(folder / "request.csv"), "--recipe", str(folder / "made.toml"), "--seed", "1"]
+    assert main([*words, "--output", str(folder / output), "--chunk-rows", "90"]) == 0
+    assert capsys.readouterr().err == ""
+    made = read_table(folder / output) if output.endswith(".csv") else pd.read_parquet(folder / output)
+    whole = load(folder / "made.toml", 1).fit_transform(pd.DataFrame({"Records": [1000]}))
+    assert made["Sex"].tolist() == whole["Sex"].tolist()
+    assert made["Sex"].iloc[0] == "female"
 
 
 def test_release_of_a_fitted_pipeline_is_what_fit_release_gave(folder):
