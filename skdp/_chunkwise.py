@@ -3,10 +3,12 @@
 import io
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from numbers import Integral
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 from sklearn.compose import ColumnTransformer
@@ -40,7 +42,17 @@ from skdp.synthesis import FakerSynthesizer
 
 
 class NotInChunks(Exception):  # noqa: N818
-    """A step has to see the table at once; the message says which."""
+    """A step has to see the table at once; the message says which.
+
+    Attributes
+    ----------
+    learned : int
+        How many steps are in front of it, all of which have learned.
+    """
+
+    def __init__(self, step: Any, learned: int):
+        super().__init__(f"{_kind(step)} cannot learn from this table in chunks")
+        self.learned = learned
 
 
 def obstacle(pipeline: Pipeline, chunk: pd.DataFrame, *, placed: bool = False) -> str | None:
@@ -182,7 +194,7 @@ def learn(
 
     Each step that learns, or reads genders, goes through the table once, as the steps before it release that. Those
     that learn at a price charge their ledger. Noise does not: what is drawn of it here is never released, and nothing
-    is learned from it. Its steps lose their ledger, so that chunks are not charged one by one; see `charge_once`.
+    is learned from it. Its steps lose their ledger, so that chunks are not charged one by one; see `skdp._charges`.
 
     Parameters
     ----------
@@ -216,9 +228,12 @@ def learn(
         parts = _released_by(front, chunks, jobs)
         if hasattr(step, "partial_fit"):
             for part in parts:
-                _learn_from(step, part)
+                with _in_chunks(step, position, ValueError):  # the table's fault or the chunks', the whole table tells
+                    step.partial_fit(part)
                 between(len(part))
-            _finish(step)  # here, not in the middle of a release
+            # what chunks hide, or a sketch for which a package is missing
+            with _in_chunks(step, position, ParameterError, ImportError):
+                step.finish()  # here, not in the middle of a release
         else:
             step.fit(_enough_to_learn_from(step, parts, between))
             parts.close()
@@ -237,18 +252,40 @@ def _enough_to_learn_from(step: Any, parts: Iterator[pd.DataFrame], between: Cal
     return found
 
 
-def _learn_from(step: Any, part: pd.DataFrame) -> None:
+@contextmanager
+def _in_chunks(step: Any, position: int, *errors: type[Exception]) -> Iterator[None]:
     try:
-        step.partial_fit(part)
-    except ValueError as error:  # whether it is the table's fault or that of the chunks, the whole table tells
-        raise NotInChunks(f"{_kind(step)} cannot learn from this table in chunks") from error
+        yield
+    except errors as error:
+        raise NotInChunks(step, position) from error
 
 
-def _finish(step: Any) -> None:
-    try:
-        step.finish()
-    except (ParameterError, ImportError) as error:  # what chunks hide, or a sketch for which a package is missing
-        raise NotInChunks(f"{_kind(step)} cannot learn from this table in chunks") from error
+def release_at_once(pipeline: Pipeline, table: pd.DataFrame, learned: int) -> tuple[Any, np.ndarray]:
+    """Return a table as it is released, with which rows of it that holds; the first steps have learned in chunks.
+
+    What they have learned is kept: it may be paid for.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        Its other steps are fitted in place.
+    table : pandas.DataFrame of shape (n_rows, n_columns)
+        All of it.
+    learned : int
+        How many of the first steps have learned, as `NotInChunks` says.
+
+    Returns
+    -------
+    released : dataframe of shape (n_rows_kept, n_columns_out)
+        The table.
+    keep : ndarray of bool of shape (n_rows,)
+        Which rows of `table` it holds.
+    """
+    if not learned:
+        return pipeline.fit_release(table)
+    table, keep = Pipeline(pipeline.steps[:learned]).release(table)
+    released, keep[keep] = Pipeline(pipeline.steps[learned:]).fit_release(table)
+    return released, keep
 
 
 def count_passes(pipeline: Pipeline, columns: Iterable) -> int:
@@ -301,55 +338,6 @@ def dumped(pipeline: Pipeline) -> bytes | None:
     except (ValueError, pickle.PicklingError):
         return None
     return data
-
-
-class _RunLedger:
-    """A ledger in which what is charged for a step bears the name of the run."""
-
-    def __init__(self, ledger: Any, run: str, name: str):
-        self.ledger, self.run, self.name = ledger, run, name
-
-    def charge(self, guarantee: Any, *, estimator: str, rows: int, purpose: str) -> None:
-        self.ledger.charge(guarantee, estimator=estimator, rows=rows, purpose=f"{purpose} {self.run}, {self.name}")
-
-
-def charge_by_run(pipeline: Pipeline, ledger: Any, run: str) -> None:
-    """Have the steps that learn at a price charge a ledger, if there is one, in the name of the run."""
-    for name, step in pipeline.steps if ledger is not None else ():
-        if _learns_at_a_price(step):
-            step.set_params(ledger=_RunLedger(ledger, run, name))
-
-
-def _learns_at_a_price(step: Any) -> bool:
-    return hasattr(step, "partial_fit") and "ledger" in step.get_params(deep=False)
-
-
-def charge_once(pipeline: Pipeline, ledger: Any, rows: int, run: str) -> None:
-    """Charge the noise of a whole table, before any is drawn, and what was learned, if another ledger paid for it.
-
-    Each record is in one chunk, so its loss is that of one release, however many chunks there are (parallel
-    composition: McSherry, *Privacy integrated queries*, SIGMOD 2009). What stands in the ledger for this run is not
-    charged again: who goes on with a run draws noise only for what it did not commit, and learns nothing again.
-
-    Parameters
-    ----------
-    pipeline : Pipeline
-        Fitted; its steps with noise have no ledger of their own.
-    ledger : PrivacyLedger or None
-        What to charge.
-    rows : int
-        Of the table.
-    run : str
-        The name of the run, which stands in the ledger.
-    """
-    if ledger is None:
-        return
-    charged = set(ledger.entries()["purpose"])
-    for name, step in pipeline.steps:
-        purpose = f"{'release' if isinstance(step, NOISE) else 'fit'} {run}, {name}"
-        owed = isinstance(step, NOISE) or _learns_at_a_price(step) and step.privacy_guarantee_.epsilon > 0
-        if owed and purpose not in charged:
-            ledger.charge(step.privacy_guarantee_, estimator=type(step).__name__, rows=rows, purpose=purpose)
 
 
 def released(

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from skdp import _chunkwise, _files, _frames, recipes
+from skdp import _charges, _chunkwise, _files, _frames, recipes
 from skdp._chunks import CsvChunks, ParquetChunks, table_chunks
 from skdp._folders import PartFolder, digest, is_folder, making
 from skdp._recipe_files import Recipe, naming
@@ -136,11 +136,11 @@ def _made_in_chunks(
             return _at_once(reason)
     draws = any(isinstance(step, _chunkwise.DRAWING) for _, step in rest.steps)  # which no step does of no rows
     chunks = made if passes or draws else [made.none]
-    return made if _learns(options, rest, chunks, made.total * passes, before) else None
+    return made if _learned(options, rest, chunks, made.total * passes, before) == len(rest.steps) else None
 
 
-def _learns(options: argparse.Namespace, pipeline: Pipeline, chunks: Any, total: int, before: bytes | None) -> bool:
-    """Fit the steps to a table in chunks, of `total` records in all passes; False, and said, where that cannot be."""
+def _learned(options: argparse.Namespace, pipeline: Pipeline, chunks: Any, total: int, before: bytes | None) -> int:
+    """Fit the steps to a table in chunks, `total` records in all passes; return how many, and say if one cannot be."""
 
     def told(rows: int) -> None:
         update(rows)
@@ -151,8 +151,8 @@ def _learns(options: argparse.Namespace, pipeline: Pipeline, chunks: Any, total:
             _chunkwise.learn(pipeline, chunks, options.jobs, told, before)
     except _chunkwise.NotInChunks as error:
         _at_once(str(error))
-        return False
-    return True
+        return error.learned
+    return len(pipeline.steps)
 
 
 def _keep_learned(folder: PartFolder, pipeline: Pipeline, columns: Iterable) -> None:
@@ -243,15 +243,15 @@ def _release_file(options: argparse.Namespace, recipe: Recipe) -> list[str]:
     """Release a table as a file; return the lines that say what was done."""
     with _written(options) as writer:
         run = secrets.token_hex(16)
-        _chunkwise.charge_by_run(recipe.pipeline, options.ledger, run)
-        chunks = None if options.report else _learned_from(options, recipe, None)
+        _charges.charge_by_run(recipe.pipeline, options.ledger, run)
+        chunks, learned = (None, 0) if options.report else _learned_from(options, recipe, None)
         if chunks is None:
-            released, lines, text = _released_at_once(options, recipe)
+            released, lines, text = _released_at_once(options, recipe, learned, run)
             writer.write(released)
             if text is not None:
                 _write_report(options.report, text)
             return lines
-        _chunkwise.charge_once(recipe.pipeline, options.ledger, chunks.total, run)
+        _charges.charge_once(recipe.pipeline, options.ledger, chunks.total, run)
         told = Account(recipe)
         with progress(chunks.total) as update:
             for table, look in _chunkwise.released(told, chunks, options.jobs):
@@ -280,18 +280,18 @@ def _release_folder(options: argparse.Namespace, recipe: Recipe) -> list[str] | 
 def _release_into(folder: PartFolder, options: argparse.Namespace, recipe: Recipe) -> list[str]:
     """Release what is missing, and finish the folder; return the lines that say what was done."""
     before, run = folder.learned(), folder.manifest["run"]
-    _chunkwise.charge_by_run(recipe.pipeline, options.ledger, run)
-    chunks = _learned_from(options, recipe, before)
+    _charges.charge_by_run(recipe.pipeline, options.ledger, run)
+    chunks, learned = _learned_from(options, recipe, before)
     if chunks is None:
         _enter_at_once(options, folder)
-        released, lines, _ = _released_at_once(options, recipe)
+        released, lines, _ = _released_at_once(options, recipe, learned, run)
         _write_folder(folder, cut(_arrow(released), options.chunk_rows), len(released))
     else:
         told = Account(recipe)
         with _telling_what_is_kept(folder):
             if before is None:
                 _keep_learned(folder, recipe.pipeline, chunks.columns)
-            _chunkwise.charge_once(recipe.pipeline, options.ledger, chunks.total, run)
+            _charges.charge_once(recipe.pipeline, options.ledger, chunks.total, run)
             _release_parts(options, folder, told, chunks)
         lines = list(told.lines())
     folder.finish()
@@ -316,13 +316,14 @@ def _release_parts(
 
 def _learned_from(
     options: argparse.Namespace, recipe: Recipe, before: bytes | None
-) -> CsvChunks | ParquetChunks | None:
-    """Fit the steps to the table in chunks, and return these; None where it has to be seen at once, which is said."""
+) -> tuple[CsvChunks | ParquetChunks | None, int]:
+    """Fit the steps to the table in chunks; return these, None where all have to be seen at once, and how many did."""
     chunks = _chunks_to_release(options, recipe)
     if chunks is None:
-        return None
+        return None, 0
     total = chunks.total * _chunkwise.count_passes(recipe.pipeline, chunks.columns)
-    return chunks if _learns(options, recipe.pipeline, chunks, total, before) else None
+    learned = _learned(options, recipe.pipeline, chunks, total, before)
+    return chunks if learned == len(recipe.pipeline.steps) else None, learned
 
 
 def _note(text: str) -> None:
@@ -342,12 +343,13 @@ def _chunks_to_release(options: argparse.Namespace, recipe: Recipe) -> CsvChunks
     return chunks if reason is None else _at_once(reason)
 
 
-def _released_at_once(options: argparse.Namespace, recipe: Recipe) -> tuple[Any, list[str], bytes | None]:
+def _released_at_once(
+    options: argparse.Namespace, recipe: Recipe, learned: int, run: str
+) -> tuple[Any, list[str], bytes | None]:
     """Return the released table, the lines that say what was done, and the report if one is wanted."""
-    if options.ledger:
-        set_ledger(recipe.pipeline, options.ledger)
     table = _files.read_table(options.table, decimals=True)
-    released, keep = recipe.pipeline.fit_release(table)
+    _charges.charge_at_once(recipe.pipeline, options.ledger, run, learned)
+    released, keep = _chunkwise.release_at_once(recipe.pipeline, table, learned)
     lines = list(account(recipe, table, released, keep))
     if not options.report:
         return released, lines, None

@@ -345,6 +345,61 @@ def test_a_step_that_fails_on_chunks_gets_the_whole_table(folder, capsys, monkey
         assert PrivacyLedger(folder / f"{output}.db").entries()["purpose"].tolist() == ["fit", "transform"]
 
 
+PRICED = QUANTILES + "epsilon = 0.5\nbounds = { Income = [0, 200] }\n"
+
+
+def refuses(step, X, y=None):
+    raise ValueError("too many to count in chunks")
+
+
+@pytest.mark.parametrize("output", ["masked", "masked.csv"])
+def test_what_was_learned_and_paid_for_in_chunks_is_kept_where_a_step_needs_the_whole_table(
+    folder, capsys, monkeypatch, output
+):
+    """The cap leaves no room for a second payment; noise in front is drawn and charged once, for all of the table."""
+    monkeypatch.setattr(OutlierDropper, "partial_fit", refuses)
+    ledger = PrivacyLedger(folder / "budget.db", epsilon=1.5)
+    recipe = NOISE + PRICED + OUTLIERS.replace("Debt", "Age") + "method = 'quantile'\nepsilon = 0.5\nbounds = [0, 90]\n"
+    assert release(folder, recipe, "--ledger", ledger.path, output=output) == 0
+    assert "OutlierDropper cannot learn from this table in chunks" in capsys.readouterr().err
+    entries = PrivacyLedger(ledger.path).entries()
+    assert entries["estimator"].tolist() == ["QuantileBinner", "LaplaceNoise", "OutlierDropper"]
+    assert entries["epsilon"].tolist() == [0.5, 0.5, 0.5]
+    assert entries["rows"].tolist() == [ROWS] * 3
+
+
+def test_what_is_kept_is_what_is_released(folder, monkeypatch):
+    """Were the noisy edges drawn anew, others would be released than those that were paid for."""
+    edges = []
+    real = QuantileBinner.finish
+
+    def finish(step):
+        real(step)
+        edges.append(tuple(step.edges_["Income"].tolist()))
+        return step
+
+    monkeypatch.setattr(QuantileBinner, "finish", finish)
+    monkeypatch.setattr(OutlierDropper, "partial_fit", refuses)
+    assert release(folder, PRICED + OUTLIERS, output="masked.csv") == 0
+    assert len(edges) > 1 and len(set(edges)) == 1
+    table = read_table(folder / "people.csv", decimals=True)
+    kept = OutlierDropper(columns="Debt").fit_release(table)[1]
+    assert len(pd.read_csv(folder / "masked.csv")) == kept.sum() < ROWS
+
+
+def test_a_step_that_was_charged_without_limit_before_it_failed_is_not_charged_again(folder, monkeypatch):
+    def refuses(step, *given):
+        raise ImportError("a package for sketches is missing")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(QuantileBinner, "_learned", refuses)
+        real = QuantileBinner.fit
+        patch.setattr(QuantileBinner, "fit", lambda step, X, y=None: patch.undo() or real(step, X, y))
+        patch.setattr(QuantileBinner, "fit_transform", lambda step, X, y=None: step.fit(X).transform(X))
+        assert release(folder, QUANTILES + NOISE, "--ledger", PrivacyLedger(folder / "budget.db").path) == 0
+    assert PrivacyLedger(folder / "budget.db").entries()["estimator"].tolist() == ["QuantileBinner", "LaplaceNoise"]
+
+
 def test_a_ledger_that_nothing_is_charged_to_is_refused(folder, capsys):
     assert release(folder, BINS, "--ledger", folder / "budget.db") == 2
     assert "so nothing would be charged" in capsys.readouterr().err

@@ -32,7 +32,7 @@ LAYERS = [
     {"_recipe_files"},
     {"recipes"},
     {"_released", "_streaming", "_passage", "_report_files", "_learned_files"},
-    {"_chunkwise"},
+    {"_chunkwise", "_charges"},
     {"_jobs", "_partitions", "_dask_tables"},
     {"distributed", "cli", "datasets"},
     {"__init__", "__main__"},
