@@ -3,7 +3,7 @@
 import io
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -225,18 +225,21 @@ def learn(
             vars(step).update(known[name])
             continue
         front = Pipeline(pipeline.steps[:position])
-        parts = _released_by(front, chunks, jobs)
-        if hasattr(step, "partial_fit"):
-            for part in parts:
-                with _in_chunks(step, position, ValueError):  # the table's fault or the chunks', the whole table tells
-                    step.partial_fit(part)
-                between(len(part))
-            # what chunks hide, or a sketch for which a package is missing
-            with _in_chunks(step, position, ParameterError, ImportError):
-                step.finish()  # here, not in the middle of a release
-        else:
-            step.fit(_enough_to_learn_from(step, parts, between))
-            parts.close()
+        with closing(_released_by(front, chunks, jobs)) as parts:
+            _fit_to_parts(step, position, parts, between)
+
+
+def _fit_to_parts(step: Any, position: int, parts: Iterator[pd.DataFrame], between: Callable[[int], None]) -> None:
+    if not hasattr(step, "partial_fit"):
+        step.fit(_enough_to_learn_from(step, parts, between))
+        return
+    for part in parts:
+        with _in_chunks(step, position, ValueError):  # the table's fault or that of the chunks: the whole table tells
+            step.partial_fit(part)
+        between(len(part))
+    # what chunks hide, or a sketch for which a package is missing
+    with _in_chunks(step, position, ParameterError, ImportError):
+        step.finish()  # here, not in the middle of a release
 
 
 def _enough_to_learn_from(step: Any, parts: Iterator[pd.DataFrame], between: Callable[[int], None]) -> Any:

@@ -6,7 +6,7 @@ import secrets
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -49,8 +49,9 @@ def _synthesize_file(options: argparse.Namespace, pipeline: Any, request: pd.Dat
         if made is None:
             return writer.write(pipeline.fit_transform(request))
         written = 0
-        with progress(made.total) as update:
-            for piece, size, _ in synthesized(made, _behind(pipeline), options.chunk_rows):
+        pieces = synthesized(made, _behind(pipeline), options.chunk_rows)
+        with closing(pieces), progress(made.total) as update:
+            for piece, size, _ in pieces:
                 written += writer.write(piece)
                 update(size)
                 stop_if_interrupted()
@@ -178,7 +179,7 @@ def _write_folder(folder: PartFolder, pieces: Iterator[tuple[pa.Table, int, bool
         update(rows)
         stop_if_interrupted()
 
-    with progress(total, done) as update:
+    with closing(pieces), progress(total, done) as update:
         if not folder.parts or done < total:
             write_parts(folder, pieces, told)
         stop_if_interrupted()
@@ -253,8 +254,9 @@ def _release_file(options: argparse.Namespace, recipe: Recipe) -> list[str]:
             return lines
         _charges.charge_once(recipe.pipeline, options.ledger, chunks.total, run)
         told = Account(recipe)
-        with progress(chunks.total) as update:
-            for table, look in _chunkwise.released(told, chunks, options.jobs):
+        parts = _chunkwise.released(told, chunks, options.jobs)
+        with closing(parts), progress(chunks.total) as update:
+            for table, look in parts:
                 told.add(look)
                 writer.write(table)
                 update(look.rows[0])
@@ -303,8 +305,9 @@ def _release_parts(
 ) -> None:
     """Release each chunk that is no part yet."""
     done = [(folder.folder / part["file"], part["changed"]) for part in folder.parts]
-    with progress(chunks.total) as update:
-        for table, look in _chunkwise.released(told, chunks, options.jobs, done):
+    parts = _chunkwise.released(told, chunks, options.jobs, done)
+    with closing(parts), progress(chunks.total) as update:
+        for table, look in parts:
             told.add(look)
             if table is not None:
                 with folder.write() as part:

@@ -94,6 +94,8 @@ class Part(NamedTuple):
 def in_order(items: Iterable, function: Callable[[Any], Any], jobs: int) -> Iterator:
     """Yield ``function(item)`` for each item in turn, worked on by `jobs` threads.
 
+    Whoever leaves off before the end closes it: were it cleared up in one of its threads, that would wait for itself.
+
     Items are taken one by one as there is room: no more than ``jobs + 1`` are in work or wait to be fetched.
 
     Examples
