@@ -9,6 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "skdp"
 LAYERS = [
+    {"_start"},
     {"_checks", "_terminal", "_documentation", "_countries", "_inversion", "_gaussian_scale"},
     {"_frames", "_levels", "mechanisms", "accounting", "metrics", "_streams", "_ledger_file"}
     | {"_scales", "_mondrian", "_hierarchies", "_generalisation"},
