@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from skdp._checks import MissingColumnError
 from skdp._chunkwise import learns_nothing
 from skdp._coding import added
 from skdp._partitions import (
@@ -311,7 +312,7 @@ def computed(tasks: list, parts: Sequence, *, stay: bool = False) -> list:
 
     try:
         return list(dask.persist(*tasks) if stay else dask.compute(*tasks))
-    except (PartitionError, MemoryError):
+    except (PartitionError, MissingColumnError, MemoryError):
         raise
     except Exception as error:
         kind = type(error).__name__

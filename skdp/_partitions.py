@@ -16,7 +16,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from skdp import _frames, _levels, _passage
-from skdp._checks import without_cells
+from skdp._checks import MissingColumnError, without_cells
 from skdp._passage import DRAWING, NOISE, is_seeded
 from skdp._streams import root, rows_before
 from skdp.metrics._counts import ClassCounts, tally
@@ -165,15 +165,21 @@ def portable(step: Any) -> Any:
 
 @contextmanager
 def naming(number: int, name: str, step: Any) -> Iterator[None]:
-    """Put the partition and the step in front of what is raised, and leave out what may hold a cell."""
+    """Put the partition and the step in front of what is raised, and leave out what may hold a cell.
+
+    A column that is missing is the whole table's fault: its partitions have the same columns.
+    """
+    whole = False
     try:
         yield
-    except PartitionError as error:
-        message = str(error)
+    except (PartitionError, MissingColumnError) as error:
+        message, whole = str(error), isinstance(error, MissingColumnError)
     except Exception as error:
         message = without_cells(error, "partition")
     else:
         return
+    if whole:
+        raise MissingColumnError(message)
     raise PartitionError(f"Partition {number}, step {name!r} ({type(step).__name__}): {message}")
 
 
