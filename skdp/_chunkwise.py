@@ -15,7 +15,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.preprocessing import Binarizer
 
 from skdp import _frames, _learned_files
-from skdp._checks import ParameterError
+from skdp._checks import MissingColumnError, ParameterError
 from skdp._files import TableWriter
 from skdp._passage import (
     DRAWING,
@@ -259,6 +259,8 @@ def _enough_to_learn_from(step: Any, parts: Iterator[pd.DataFrame], between: Cal
 def _in_chunks(step: Any, position: int, *errors: type[Exception]) -> Iterator[None]:
     try:
         yield
+    except MissingColumnError:
+        raise  # the whole table would not have it either
     except errors as error:
         raise NotInChunks(step, position) from error
 

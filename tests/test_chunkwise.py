@@ -400,6 +400,14 @@ def test_a_step_that_was_charged_without_limit_before_it_failed_is_not_charged_a
     assert PrivacyLedger(folder / "budget.db").entries()["estimator"].tolist() == ["QuantileBinner", "LaplaceNoise"]
 
 
+@pytest.mark.parametrize("output", ["masked", "masked.csv"])
+def test_a_column_that_is_not_there_is_told_without_reading_the_whole_table(folder, capsys, monkeypatch, output):
+    monkeypatch.setattr("skdp._files.read_table", None)
+    assert release(folder, QUANTILES.replace("Income", "Incom"), output=output) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1 and "column 'Incom'" in told and "did you mean 'Income'?" in told
+
+
 def test_a_ledger_that_nothing_is_charged_to_is_refused(folder, capsys):
     assert release(folder, BINS, "--ledger", folder / "budget.db") == 2
     assert "so nothing would be charged" in capsys.readouterr().err
