@@ -26,6 +26,8 @@ from skdp.ledger import PrivacyLedger, set_ledger
 from skdp.pipeline import Pipeline
 from skdp.synthesis import FakerSynthesizer
 
+_AGAIN = "a run with --resume begins again"
+
 
 def synthesize(options: argparse.Namespace) -> int:
     """Make a table of fictitious people from a request."""
@@ -88,7 +90,7 @@ def _synthesize_parts(options: argparse.Namespace, folder: PartFolder, pipeline:
         done = min(len(folder.parts) * options.chunk_rows, made.total)
         with _telling_what_is_kept(folder):
             if before is None:
-                _keep_learned(folder, rest, made.columns)
+                _keep_learned(options, folder, rest, made.columns)
             _write_folder(folder, synthesized(made, rest, options.chunk_rows, done), made.total, done)
     folder.finish()
 
@@ -134,7 +136,7 @@ def _made_in_chunks(
         if made.total <= options.chunk_rows and (passes or reason):
             return None
         if reason:
-            return _at_once(reason)
+            return _at_once(options, reason)
     draws = any(isinstance(step, _chunkwise.DRAWING) for _, step in rest.steps)  # which no step does of no rows
     chunks = made if passes or draws else [made.none]
     return made if _learned(options, rest, chunks, made.total * passes, before) == len(rest.steps) else None
@@ -151,18 +153,20 @@ def _learned(options: argparse.Namespace, pipeline: Pipeline, chunks: Any, total
         with progress(total if before is None else 0) as update:
             _chunkwise.learn(pipeline, chunks, options.jobs, told, before)
     except _chunkwise.NotInChunks as error:
-        _at_once(str(error))
+        _at_once(options, str(error))
         return error.learned
     return len(pipeline.steps)
 
 
-def _keep_learned(folder: PartFolder, pipeline: Pipeline, columns: Iterable) -> None:
+def _keep_learned(options: argparse.Namespace, folder: PartFolder, pipeline: Pipeline, columns: Iterable) -> None:
     """Keep what steps have learned, if any has, or else enter all parts into the manifest together."""
     if not _chunkwise.count_passes(pipeline, columns):
         return
     learned = _chunkwise.dumped(pipeline)
     folder.at_once = learned is None
     folder.keep_learned(learned)
+    if folder.at_once and options.resume:
+        _note(f"what was learned cannot be kept, so {_AGAIN}")
 
 
 def _enter_at_once(options: argparse.Namespace, folder: PartFolder) -> None:
@@ -292,7 +296,7 @@ def _release_into(folder: PartFolder, options: argparse.Namespace, recipe: Recip
         told = Account(recipe)
         with _telling_what_is_kept(folder):
             if before is None:
-                _keep_learned(folder, recipe.pipeline, chunks.columns)
+                _keep_learned(options, folder, recipe.pipeline, chunks.columns)
             _charges.charge_once(recipe.pipeline, options.ledger, chunks.total, run)
             _release_parts(options, folder, told, chunks)
         lines = list(told.lines())
@@ -333,8 +337,9 @@ def _note(text: str) -> None:
     print(f"skdp: note: {text}", file=sys.stderr)
 
 
-def _at_once(reason: str) -> None:
-    _note(f"{reason}, so all of it is in memory at once")
+def _at_once(options: argparse.Namespace, reason: str) -> None:
+    again = f", and {_AGAIN}" if options.resume else ""
+    _note(f"{reason}, so all of it is in memory at once{again}")
 
 
 def _chunks_to_release(options: argparse.Namespace, recipe: Recipe) -> CsvChunks | ParquetChunks | None:
@@ -343,7 +348,7 @@ def _chunks_to_release(options: argparse.Namespace, recipe: Recipe) -> CsvChunks
     if chunks.total <= options.chunk_rows:
         return None
     reason = _chunkwise.obstacle(recipe.pipeline, next(iter(chunks)), placed=True)
-    return chunks if reason is None else _at_once(reason)
+    return chunks if reason is None else _at_once(options, reason)
 
 
 def _released_at_once(

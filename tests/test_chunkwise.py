@@ -408,6 +408,49 @@ def test_a_column_that_is_not_there_is_told_without_reading_the_whole_table(fold
     assert told.count("\n") == 1 and "column 'Incom'" in told and "did you mean 'Income'?" in told
 
 
+def interrupts(*given):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("recipe", "reason"),
+    [
+        (NOISE + OUTLIERS, "OutlierDropper learns from what LaplaceNoise drew"),
+        (SCALED + NOISE, "RobustScaler learns from the whole table"),
+    ],
+)
+def test_a_run_that_begins_again_says_so_and_why(folder, capsys, monkeypatch, recipe, reason):
+    ledger = PrivacyLedger(folder / "budget.db")
+    with monkeypatch.context() as patch:
+        patch.setattr("skdp._folders.PartFolder.finish", interrupts)
+        assert release(folder, recipe, "--ledger", ledger.path) == 130
+    note = f"skdp: note: {reason}, so all of it is in memory at once"
+    assert capsys.readouterr().err == f"{note}\nskdp: interrupted; the output is as it was\n"
+    assert release(folder, recipe, "--ledger", ledger.path, "--resume") == 0
+    assert capsys.readouterr().err == f"{note}, and a run with --resume begins again\n"
+    assert (ledger.entries()["estimator"] == "LaplaceNoise").sum() == 2, "its noise was drawn twice"
+
+
+def test_a_run_whose_learning_cannot_be_kept_says_that_it_begins_again(folder, capsys, monkeypatch):
+    monkeypatch.setattr("skdp._chunkwise.dumped", lambda pipeline: None)
+    with monkeypatch.context() as patch:
+        patch.setattr("skdp._folders.PartFolder.finish", interrupts)
+        assert release(folder, OUTLIERS) == 130
+    assert capsys.readouterr().err == "skdp: interrupted; the output is as it was\n"
+    assert release(folder, OUTLIERS, "--resume") == 0
+    note = "skdp: note: what was learned cannot be kept, so a run with --resume begins again\n"
+    assert capsys.readouterr().err == note
+
+
+def test_a_run_that_goes_on_does_not_say_that_it_begins_again(folder, capsys, monkeypatch):
+    with monkeypatch.context() as patch:
+        stops_after(patch, 3)
+        assert release(folder, OUTLIERS + NOISE) == 130
+    capsys.readouterr()
+    assert release(folder, OUTLIERS + NOISE, "--resume") == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_a_ledger_that_nothing_is_charged_to_is_refused(folder, capsys):
     assert release(folder, BINS, "--ledger", folder / "budget.db") == 2
     assert "so nothing would be charged" in capsys.readouterr().err
