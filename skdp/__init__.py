@@ -1,5 +1,6 @@
 """Tables of personal data, made safe to share and to train on, as scikit-learn steps."""
 
+from skdp import _start
 from skdp.accounting import PrivacyGuarantee
 from skdp.anonymity import KAnonymizer
 from skdp.binning import IntervalBinner, QuantileBinner

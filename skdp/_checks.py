@@ -16,6 +16,10 @@ class ParameterError(ValueError, TypeError):
     """A parameter that cannot be used: both a ``ValueError`` and a ``TypeError``, as in scikit-learn."""
 
 
+class MissingColumnError(ParameterError):
+    """A parameter that names a column which the table does not have: it is about all of the table, and no cell."""
+
+
 def invalid(owner: object, name: str, value: Any, requirement: str) -> ParameterError:
     """Return the error for a bad parameter, in its one wording.
 
@@ -90,7 +94,7 @@ def check_columns(owner: object, name: str, wanted: Any, available: Collection[o
         if column not in available:
             hint = nearest(column, available)
             who = owner if isinstance(owner, str) else type(owner).__name__
-            raise ParameterError(
+            raise MissingColumnError(
                 f"{who} needs the column {column!r} (parameter {name!r}), which is not in the table{hint}"
             )
     if len(set(wanted)) < len(wanted):

@@ -38,6 +38,8 @@ class CsvChunks:
     ----------
     total : int
         How many rows the table has.
+    columns : list
+        Its columns.
 
     Raises
     ------
@@ -52,8 +54,8 @@ class CsvChunks:
         self.rows = rows
         self._kind = ending(path)
         self._encoding = self._fitting_encoding()
-        self._start, self._names, self._delimiter = self._head()
-        kinds = CellKinds(self._names, decimals=True)
+        self._start, self.columns, self._delimiter = self._head()
+        kinds = CellKinds(self.columns, decimals=True)
         for chunk in self._texts():
             kinds.see(chunk)
         self.total = kinds.rows
@@ -66,7 +68,7 @@ class CsvChunks:
     def _texts(self) -> Iterator[pd.DataFrame]:
         with self._reading(), self._text() as text:
             text.read(self._start)
-            with no_table(self.path), read_cells(text, self._names, self._delimiter, self.rows) as chunks:
+            with no_table(self.path), read_cells(text, self.columns, self._delimiter, self.rows) as chunks:
                 yield from _strict(chunks)
 
     def _head(self) -> tuple[int, list[str], str]:
@@ -123,6 +125,8 @@ class ParquetChunks:
     ----------
     total : int
         How many rows the table has.
+    columns : list
+        Its columns.
 
     Raises
     ------
@@ -141,6 +145,7 @@ class ParquetChunks:
             check_unique_names(self._schema.names)
             with_gaps = self._columns_with_gaps(file)
         self._whole = self._as_pandas(self._schema.empty_table())
+        self.columns = list(self._whole)
         self._floats = self._numpy_columns(with_gaps, "iu")
         self._objects = self._numpy_columns(with_gaps, "b")
         self._categories = self._distinct_categories()

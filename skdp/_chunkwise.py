@@ -3,19 +3,32 @@
 import io
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from numbers import Integral
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 from sklearn.compose import ColumnTransformer
 from sklearn.preprocessing import Binarizer
 
 from skdp import _frames, _learned_files
-from skdp._checks import ParameterError
+from skdp._checks import MissingColumnError, ParameterError
 from skdp._files import TableWriter
-from skdp._passage import DRAWING, NOISE, Part, in_order, is_seeded, passed, stages
+from skdp._passage import (
+    DRAWING,
+    NOISE,
+    Part,
+    first_of_both,
+    first_of_each,
+    in_order,
+    is_seeded,
+    passed,
+    reads_genders,
+    stages,
+)
 from skdp._released import Account, Look
 from skdp.anonymity import KAnonymizer
 from skdp.binning import IntervalBinner, QuantileBinner
@@ -29,7 +42,17 @@ from skdp.synthesis import FakerSynthesizer
 
 
 class NotInChunks(Exception):  # noqa: N818
-    """A step has to see the table at once; the message says which."""
+    """A step has to see the table at once; the message says which.
+
+    Attributes
+    ----------
+    learned : int
+        How many steps are in front of it, all of which have learned.
+    """
+
+    def __init__(self, step: Any, learned: int):
+        super().__init__(f"{_kind(step)} cannot learn from this table in chunks")
+        self.learned = learned
 
 
 def obstacle(pipeline: Pipeline, chunk: pd.DataFrame, *, placed: bool = False) -> str | None:
@@ -57,12 +80,12 @@ def obstacle(pipeline: Pipeline, chunk: pd.DataFrame, *, placed: bool = False) -
     columns, drawn = set(chunk.columns), Drawn()
     for _, step in pipeline.steps:
         kind = _kind(step)
-        if hasattr(step, "partial_fit"):
-            if source := drawn.source_of(_read_by(step)):
+        if reads_genders(step, columns) or hasattr(step, "partial_fit"):
+            if source := drawn.source_of({step.gender} if isinstance(step, PIICleaner) else _read_by(step)):
                 return f"{kind} learns from what {source} drew"
         elif not learns_nothing(step, columns, chunk):
             return f"{kind} learns from the whole table"
-        elif not isinstance(step, (*NOISE, IntervalBinner)) and (source := drawn.source_of(_read_by(step))):
+        if not isinstance(step, (*NOISE, IntervalBinner)) and (source := drawn.source_of(_read_by(step))):
             drawn.add(None, source)  # in other columns, or by which rows are left
         if isinstance(step, DRAWING) and step.random_state is None:
             drawn.add(_drawn_by(step), kind)
@@ -133,8 +156,8 @@ def _kind(step: Any) -> str:
 
 def learns_nothing(step: Any, columns: set[str], chunk: pd.DataFrame) -> bool:
     """Whether a step fitted to some rows of a table is what it is when fitted to all."""
-    if isinstance(step, PIICleaner):  # what M stands for in a gender column is told by all of it
-        return step.gender not in columns
+    if isinstance(step, PIICleaner):
+        return not reads_genders(step, columns)
     if isinstance(step, LaplaceNoise | GaussianNoise):
         numbers_only = all(pd.api.types.is_any_real_numeric_dtype(dtype) for dtype in chunk.dtypes)
         return has_bounds(step) and (_named_by(step) is not None or numbers_only)
@@ -169,9 +192,9 @@ def learn(
 ) -> None:
     """Fit the steps of a pipeline that has no `obstacle` to a table in chunks.
 
-    Each step that learns goes through the table once, as the steps before it release that. Those that learn at a price
-    charge their ledger. Noise does not: what is drawn of it here is never released, and nothing is learned from it. Its
-    steps lose their ledger, so that chunks are not charged one by one; see `charge_once`.
+    Each step that learns, or reads genders, goes through the table once, as the steps before it release that. Those
+    that learn at a price charge their ledger. Noise does not: what is drawn of it here is never released, and nothing
+    is learned from it. Its steps lose their ledger, so that chunks are not charged one by one; see `skdp._charges`.
 
     Parameters
     ----------
@@ -202,34 +225,81 @@ def learn(
             vars(step).update(known[name])
             continue
         front = Pipeline(pipeline.steps[:position])
-        parts = _released_by(front, chunks, jobs)
-        if hasattr(step, "partial_fit"):
-            for part in parts:
-                _learn_from(step, part)
-                between(len(part))
-            _finish(step)  # here, not in the middle of a release
-        else:
-            step.fit(next(parts, None))
-            parts.close()
+        with closing(_released_by(front, chunks, jobs)) as parts:
+            _fit_to_parts(step, position, parts, between)
 
 
-def _learn_from(step: Any, part: pd.DataFrame) -> None:
+def _fit_to_parts(step: Any, position: int, parts: Iterator[pd.DataFrame], between: Callable[[int], None]) -> None:
+    if not hasattr(step, "partial_fit"):
+        step.fit(_enough_to_learn_from(step, parts, between))
+        return
+    for part in parts:
+        with _in_chunks(step, position, ValueError):  # the table's fault or that of the chunks: the whole table tells
+            step.partial_fit(part)
+        between(len(part))
+    # what chunks hide, or a sketch for which a package is missing
+    with _in_chunks(step, position, ParameterError, ImportError):
+        step.finish()  # here, not in the middle of a release
+
+
+def _enough_to_learn_from(step: Any, parts: Iterator[pd.DataFrame], between: Callable[[int], None]) -> Any:
+    """Return the first part of a table, or where a step reads genders, a row for each of these."""
+    first = next(parts, None)
+    if first is None or not reads_genders(step, first.columns):
+        return first
+    between(len(first))
+    found = first_of_each(first, step.gender)
+    for part in parts:
+        found = first_of_both(found, first_of_each(part, step.gender), step.gender)
+        between(len(part))
+    return found
+
+
+@contextmanager
+def _in_chunks(step: Any, position: int, *errors: type[Exception]) -> Iterator[None]:
     try:
-        step.partial_fit(part)
-    except ValueError as error:  # whether it is the table's fault or that of the chunks, the whole table tells
-        raise NotInChunks(f"{_kind(step)} cannot learn from this table in chunks") from error
+        yield
+    except MissingColumnError:
+        raise  # the whole table would not have it either
+    except errors as error:
+        raise NotInChunks(step, position) from error
 
 
-def _finish(step: Any) -> None:
-    try:
-        step.finish()
-    except (ParameterError, ImportError) as error:  # what chunks hide, or a sketch for which a package is missing
-        raise NotInChunks(f"{_kind(step)} cannot learn from this table in chunks") from error
+def release_at_once(pipeline: Pipeline, table: pd.DataFrame, learned: int) -> tuple[Any, np.ndarray]:
+    """Return a table as it is released, with which rows of it that holds; the first steps have learned in chunks.
+
+    What they have learned is kept: it may be paid for.
+
+    Parameters
+    ----------
+    pipeline : Pipeline
+        Its other steps are fitted in place.
+    table : pandas.DataFrame of shape (n_rows, n_columns)
+        All of it.
+    learned : int
+        How many of the first steps have learned, as `NotInChunks` says.
+
+    Returns
+    -------
+    released : dataframe of shape (n_rows_kept, n_columns_out)
+        The table.
+    keep : ndarray of bool of shape (n_rows,)
+        Which rows of `table` it holds.
+    """
+    if not learned:
+        return pipeline.fit_release(table)
+    table, keep = Pipeline(pipeline.steps[:learned]).release(table)
+    released, keep[keep] = Pipeline(pipeline.steps[learned:]).fit_release(table)
+    return released, keep
 
 
-def count_passes(pipeline: Pipeline) -> int:
-    """Return how often `learn` goes through the table."""
-    return sum(hasattr(step, "partial_fit") for _, step in pipeline.steps)
+def count_passes(pipeline: Pipeline, columns: Iterable) -> int:
+    """Return how often `learn` goes through a table of these columns."""
+    columns, passes = set(columns), 0
+    for _, step in pipeline.steps:
+        passes += hasattr(step, "partial_fit") or reads_genders(step, columns)
+        columns |= _made_by(step)
+    return passes
 
 
 def _released_by(front: Pipeline, chunks: Iterable[pd.DataFrame], jobs: int) -> Iterator[pd.DataFrame]:
@@ -248,18 +318,23 @@ def _released_by(front: Pipeline, chunks: Iterable[pd.DataFrame], jobs: int) -> 
 def _read_again(pipeline: Pipeline, before: bytes) -> dict[str, dict]:
     """Return what each step had learned that learns; parameters are the recipe's alone."""
     known = _learned_files.loaded(before)
-    learning = {name: step.get_params(deep=False) for name, step in pipeline.steps if hasattr(step, "partial_fit")}
-    fits = isinstance(known, dict) and known.keys() == learning.keys()
-    if not fits or any(type(known[name]) is not dict or known[name].keys() & learning[name] for name in learning):
+    learning = {name: step.get_params(deep=False) for name, step in pipeline.steps if _may_learn(step)}
+    needed = {name for name, step in pipeline.steps if hasattr(step, "partial_fit")}
+    fits = isinstance(known, dict) and needed <= known.keys() <= learning.keys()
+    if not fits or any(type(known[name]) is not dict or known[name].keys() & learning[name] for name in known):
         raise ValueError("What the steps had learned cannot be read again; start anew in another output.")
     return known
+
+
+def _may_learn(step: Any) -> bool:
+    return hasattr(step, "partial_fit") or isinstance(step, PIICleaner) and step.gender is not None
 
 
 def dumped(pipeline: Pipeline) -> bytes | None:
     """Return what steps have learned chunk by chunk, for `learn` of another run; None if it could not be read."""
     learned = {}
     for name, step in pipeline.steps:
-        if hasattr(step, "partial_fit"):
+        if _may_learn(step):
             parameters = step.get_params(deep=False)
             learned[name] = {key: value for key, value in vars(step).items() if key not in parameters}
     try:
@@ -268,55 +343,6 @@ def dumped(pipeline: Pipeline) -> bytes | None:
     except (ValueError, pickle.PicklingError):
         return None
     return data
-
-
-class _RunLedger:
-    """A ledger in which what is charged for a step bears the name of the run."""
-
-    def __init__(self, ledger: Any, run: str, name: str):
-        self.ledger, self.run, self.name = ledger, run, name
-
-    def charge(self, guarantee: Any, *, estimator: str, rows: int, purpose: str) -> None:
-        self.ledger.charge(guarantee, estimator=estimator, rows=rows, purpose=f"{purpose} {self.run}, {self.name}")
-
-
-def charge_by_run(pipeline: Pipeline, ledger: Any, run: str) -> None:
-    """Have the steps that learn at a price charge a ledger, if there is one, in the name of the run."""
-    for name, step in pipeline.steps if ledger is not None else ():
-        if _learns_at_a_price(step):
-            step.set_params(ledger=_RunLedger(ledger, run, name))
-
-
-def _learns_at_a_price(step: Any) -> bool:
-    return hasattr(step, "partial_fit") and "ledger" in step.get_params(deep=False)
-
-
-def charge_once(pipeline: Pipeline, ledger: Any, rows: int, run: str) -> None:
-    """Charge the noise of a whole table, before any is drawn, and what was learned, if another ledger paid for it.
-
-    Each record is in one chunk, so its loss is that of one release, however many chunks there are (parallel
-    composition: McSherry, *Privacy integrated queries*, SIGMOD 2009). What stands in the ledger for this run is not
-    charged again: who goes on with a run draws noise only for what it did not commit, and learns nothing again.
-
-    Parameters
-    ----------
-    pipeline : Pipeline
-        Fitted; its steps with noise have no ledger of their own.
-    ledger : PrivacyLedger or None
-        What to charge.
-    rows : int
-        Of the table.
-    run : str
-        The name of the run, which stands in the ledger.
-    """
-    if ledger is None:
-        return
-    charged = set(ledger.entries()["purpose"])
-    for name, step in pipeline.steps:
-        purpose = f"{'release' if isinstance(step, NOISE) else 'fit'} {run}, {name}"
-        owed = isinstance(step, NOISE) or _learns_at_a_price(step) and step.privacy_guarantee_.epsilon > 0
-        if owed and purpose not in charged:
-            ledger.charge(step.privacy_guarantee_, estimator=type(step).__name__, rows=rows, purpose=purpose)
 
 
 def released(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from skdp._checks import MissingColumnError
 from skdp._chunkwise import learns_nothing
 from skdp._coding import added
 from skdp._partitions import (
@@ -22,7 +23,6 @@ from skdp._partitions import (
     cut_out,
     describe,
     describe_behind,
-    first_of_both,
     first_of_each,
     fitted,
     is_charged,
@@ -34,10 +34,9 @@ from skdp._partitions import (
     summary,
     values_of,
 )
-from skdp._passage import is_seeded, may_drop
+from skdp._passage import are_never_stated, first_of_both, is_seeded, may_drop, reads_genders
 from skdp.anonymity import KAnonymizer
 from skdp.cleaning import PIICleaner
-from skdp.specifications import Choice
 from skdp.synthesis import BLOCK_ROWS, FakerSynthesizer
 
 
@@ -170,7 +169,7 @@ class Learning(Steps):
         if hasattr(step, "partial_fit") and hasattr(step, "merge"):
             seen = self.table.done(summary, front, *own, where=filled or [0])
             [found] = computed([in_a_tree(seen, merged)], self.table.parts)
-        elif isinstance(step, PIICleaner) and self._may_be_stated(step.gender, empty):
+        elif reads_genders(step, empty.columns) and not are_never_stated((self.table.schema or {}).get(step.gender)):
             seen = self.table.done(first_of_each, front, step.gender, where=filled or [0])
             stated = in_a_tree(seen, first_of_both, step.gender)
             alone = delayed(fitted)(Chain((), self.secret), stated, Place(0, 0), *own)
@@ -207,11 +206,6 @@ class Learning(Steps):
 
         learned._learn_pieces(list(empty.columns), values, pieces_of)
         return learned
-
-    def _may_be_stated(self, gender: Any, empty: pd.DataFrame) -> bool:
-        """Whether there is a column of genders, with a value in it."""
-        made = (self.table.schema or {}).get(gender)
-        return gender in empty.columns and not (isinstance(made, Choice) and set(made.values) == {None})
 
     def _adopt(self, step: Any, learned: Any) -> None:
         """Give a step what its copy has learned; its parameters stay."""
@@ -318,7 +312,7 @@ def computed(tasks: list, parts: Sequence, *, stay: bool = False) -> list:
 
     try:
         return list(dask.persist(*tasks) if stay else dask.compute(*tasks))
-    except (PartitionError, MemoryError):
+    except (PartitionError, MissingColumnError, MemoryError):
         raise
     except Exception as error:
         kind = type(error).__name__

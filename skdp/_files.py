@@ -202,35 +202,51 @@ def replacing(path: str | Path) -> Iterator[io.BufferedWriter]:
     check_can_lock()
     target = Path(os.path.realpath(path))
     if target.exists() and not stat.S_ISREG(target.stat().st_mode):
-        try:
-            with open(target, "wb") as file:
-                yield file
-        except BrokenPipeError as error:
-            raise OSError(error.errno, error.strerror, str(path)) from error
+        with open_named(target, path) as file:
+            yield file
         return
     temporary = target.parent / f".{target.name}.skdp.part"
-    try:
+    with naming(path):
         handle = locked(temporary, os.O_RDWR | os.O_CREAT, path)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    with os.fdopen(handle, "wb") as file:  # closed last: that ends the lock
+    with open_named(handle, path) as file:  # closed last: that ends the lock
         try:
             os.fchmod(handle, 0o600)
             os.ftruncate(handle, 0)
             yield file
             file.flush()
-            os.fsync(handle)
-            _rename(temporary, target, path)
+            with naming(path):
+                os.fsync(handle)
+                os.replace(temporary, target)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
 
 
-def _rename(temporary: Path, target: Path, path: str | Path) -> None:
+@contextmanager
+def naming(path: str | Path) -> Iterator[None]:
+    """Have an `OSError` name an output as the user does: no temporary name, and not none at all."""
     try:
-        os.replace(temporary, target)
+        yield
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+class _NamedFile(io.FileIO):
+    """A file to write whose errors name an output: what the system says of a full disk names none."""
+
+    def __init__(self, file: int | Path, path: str | Path):
+        self.path = path
+        super().__init__(file, "wb")
+
+    def write(self, data: Any) -> int:
+        with naming(self.path):
+            return super().write(data)
+
+
+def open_named(file: int | Path, path: str | Path) -> io.BufferedWriter:
+    """Open a file, or a handle to one, for writing; where that fails, `path` is what the error names."""
+    with naming(path):
+        return io.BufferedWriter(_NamedFile(file, path))
 
 
 def check_can_lock() -> None:

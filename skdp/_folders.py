@@ -19,7 +19,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from skdp._files import ENDINGS, TableWriter, check_can_lock, locked
+from skdp._files import ENDINGS, TableWriter, check_can_lock, locked, naming, open_named
 
 MANIFEST = "_manifest.json"  # readers of Parquet folders pass over names with an underscore
 LEARNED = "_learned"
@@ -101,16 +101,19 @@ class PartFolder:
         """Open the next part; it is committed when the block ends well, and leaves no trace when it does not."""
         name = f"part-{len(self.parts):05d}.parquet"
         temporary = self.folder / f".{name}.part"
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with naming(self.path):
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
-            with os.fdopen(handle, "wb") as file:
+            with open_named(handle, self.path) as file:
                 with TableWriter(file, ".parquet", schema=self.schema) as writer:
                     part = Part(writer)
                     yield part
                 file.flush()
-                os.fsync(handle)
-            os.rename(temporary, self.folder / name)
-            _sync(self.folder)
+                with naming(self.path):
+                    os.fsync(handle)
+            with naming(self.path):
+                os.rename(temporary, self.folder / name)
+                _sync(self.folder)
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
@@ -127,13 +130,14 @@ class PartFolder:
 
     def _replace(self, name: str, data: bytes) -> None:
         temporary = self.folder / f".{name}.part"
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(handle)
-        os.replace(temporary, self.folder / name)
-        _sync(self.folder)
+        with naming(self.path):
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(handle)
+            os.replace(temporary, self.folder / name)
+            _sync(self.folder)
 
     def keep_learned(self, data: bytes | None) -> None:
         """Keep what steps have learned until the folder is complete; None is nothing to keep."""
@@ -165,10 +169,8 @@ class PartFolder:
         self.save()
         (self.folder / LEARNED).unlink(missing_ok=True)
         target = _target(self.path)
-        try:
+        with naming(self.path):
             os.rename(self.folder, target)
-        except OSError as error:
-            raise OSError(error.errno, error.strerror, str(self.path)) from error
         _sync(target.parent)
 
     def _sweep(self) -> None:

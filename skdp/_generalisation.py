@@ -248,10 +248,20 @@ def _positions(values: np.ndarray) -> np.ndarray:
 def _means(runs, values) -> np.ndarray:
     """Return the classes' means over values that are not missing; the same in whatever order records come."""
     weights = runs.count * (runs.code > 0)
-    with np.errstate(invalid="ignore"):  # infinite values of both signs have no mean
-        total = np.add.reduceat(weights * values[runs.code], runs.starts)
-    count = np.add.reduceat(weights, runs.starts)
-    return np.divide(total, count, out=np.full(len(total), np.nan), where=count > 0)
+    counts = np.add.reduceat(weights, runs.starts)
+
+    def over_counts(values) -> np.ndarray:
+        with np.errstate(invalid="ignore", over="ignore"):  # infinite values of both signs have no mean
+            totals = np.add.reduceat(weights * values[runs.code], runs.starts)
+        return np.divide(totals, counts, out=np.full(len(totals), np.nan), where=counts > 0)
+
+    means = over_counts(values)
+    if np.isfinite(means[counts > 0]).all():
+        return means
+    scaled = over_counts(np.ldexp(values, -64))  # no sum of fewer than 2^64 of these overflows
+    greatest = np.ldexp(np.finfo(np.float64).max, -64)
+    scaled = np.where(np.isfinite(scaled), np.clip(scaled, -greatest, greatest), scaled)  # rounding may go beyond
+    return np.where(np.isfinite(means), means, np.ldexp(scaled, 64))
 
 
 class Sets:

@@ -5,7 +5,7 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from skdp import _chunkwise, _files, _frames, recipes
+from skdp import _charges, _chunkwise, _files, _frames, recipes
 from skdp._chunks import CsvChunks, ParquetChunks, table_chunks
 from skdp._folders import PartFolder, digest, is_folder, making
 from skdp._recipe_files import Recipe, naming
@@ -25,6 +25,8 @@ from skdp._terminal import notes_in_lines, say, stop_if_interrupted
 from skdp.ledger import PrivacyLedger, set_ledger
 from skdp.pipeline import Pipeline
 from skdp.synthesis import FakerSynthesizer
+
+_AGAIN = "a run with --resume begins again"
 
 
 def synthesize(options: argparse.Namespace) -> int:
@@ -87,7 +89,7 @@ def _synthesize_parts(options: argparse.Namespace, folder: PartFolder, pipeline:
         done = min(len(folder.parts) * options.chunk_rows, made.total)
         with _telling_what_is_kept(folder):
             if before is None:
-                _keep_learned(folder, rest)
+                _keep_learned(options, folder, rest, made.columns)
             _write_folder(folder, synthesized(made, rest, options.chunk_rows, done), made.total, done)
     folder.finish()
 
@@ -127,41 +129,43 @@ def _made_in_chunks(
     That is said where there are more than a chunk of them.
     """
     made, rest = Records(pipeline[0], request, options.jobs), _behind(pipeline)
-    passes = _chunkwise.count_passes(rest)
+    passes = _chunkwise.count_passes(rest, made.columns)
     if options.recipe.lower().endswith(".toml"):  # what the steps of the others learn holds of any records
         reason = _chunkwise.obstacle(rest, made.none, placed=True)
         if made.total <= options.chunk_rows and (passes or reason):
             return None
         if reason:
-            return _at_once(reason)
+            return _at_once(options, reason)
     draws = any(isinstance(step, _chunkwise.DRAWING) for _, step in rest.steps)  # which no step does of no rows
-    return made if _learns(options, rest, made if passes or draws else [made.none], made.total, before) else None
+    chunks = made if passes or draws else [made.none]
+    return made if _learned(options, rest, chunks, made.total * passes, before) == len(rest.steps) else None
 
 
-def _learns(options: argparse.Namespace, pipeline: Pipeline, chunks: Any, total: int, before: bytes | None) -> bool:
-    """Fit the steps to a table in chunks; False where it has to be seen at once, which is said."""
+def _learned(options: argparse.Namespace, pipeline: Pipeline, chunks: Any, total: int, before: bytes | None) -> int:
+    """Fit the steps to a table in chunks, `total` records in all passes; return how many, and say if one cannot be."""
 
     def told(rows: int) -> None:
         update(rows)
         stop_if_interrupted()
 
-    passes = 0 if before is not None else _chunkwise.count_passes(pipeline)
     try:
-        with progress(total * passes) as update:
+        with progress(total if before is None else 0) as update:
             _chunkwise.learn(pipeline, chunks, options.jobs, told, before)
     except _chunkwise.NotInChunks as error:
-        _at_once(str(error))
-        return False
-    return True
+        _at_once(options, str(error))
+        return error.learned
+    return len(pipeline.steps)
 
 
-def _keep_learned(folder: PartFolder, pipeline: Pipeline) -> None:
+def _keep_learned(options: argparse.Namespace, folder: PartFolder, pipeline: Pipeline, columns: Iterable) -> None:
     """Keep what steps have learned, if any has, or else enter all parts into the manifest together."""
-    if not _chunkwise.count_passes(pipeline):
+    if not _chunkwise.count_passes(pipeline, columns):
         return
     learned = _chunkwise.dumped(pipeline)
     folder.at_once = learned is None
     folder.keep_learned(learned)
+    if folder.at_once and options.resume:
+        _note(f"what was learned cannot be kept, so {_AGAIN}")
 
 
 def _enter_at_once(options: argparse.Namespace, folder: PartFolder) -> None:
@@ -243,15 +247,15 @@ def _release_file(options: argparse.Namespace, recipe: Recipe) -> list[str]:
     """Release a table as a file; return the lines that say what was done."""
     with _written(options) as writer:
         run = secrets.token_hex(16)
-        _chunkwise.charge_by_run(recipe.pipeline, options.ledger, run)
-        chunks = None if options.report else _learned_from(options, recipe, None)
+        _charges.charge_by_run(recipe.pipeline, options.ledger, run)
+        chunks, learned = (None, 0) if options.report else _learned_from(options, recipe, None)
         if chunks is None:
-            released, lines, text = _released_at_once(options, recipe)
+            released, lines, text = _released_at_once(options, recipe, learned, run)
             writer.write(released)
             if text is not None:
                 _write_report(options.report, text)
             return lines
-        _chunkwise.charge_once(recipe.pipeline, options.ledger, chunks.total, run)
+        _charges.charge_once(recipe.pipeline, options.ledger, chunks.total, run)
         told = Account(recipe)
         with progress(chunks.total) as update:
             for table, look in _chunkwise.released(told, chunks, options.jobs):
@@ -280,18 +284,18 @@ def _release_folder(options: argparse.Namespace, recipe: Recipe) -> list[str] | 
 def _release_into(folder: PartFolder, options: argparse.Namespace, recipe: Recipe) -> list[str]:
     """Release what is missing, and finish the folder; return the lines that say what was done."""
     before, run = folder.learned(), folder.manifest["run"]
-    _chunkwise.charge_by_run(recipe.pipeline, options.ledger, run)
-    chunks = _learned_from(options, recipe, before)
+    _charges.charge_by_run(recipe.pipeline, options.ledger, run)
+    chunks, learned = _learned_from(options, recipe, before)
     if chunks is None:
         _enter_at_once(options, folder)
-        released, lines, _ = _released_at_once(options, recipe)
+        released, lines, _ = _released_at_once(options, recipe, learned, run)
         _write_folder(folder, cut(_arrow(released), options.chunk_rows), len(released))
     else:
         told = Account(recipe)
         with _telling_what_is_kept(folder):
             if before is None:
-                _keep_learned(folder, recipe.pipeline)
-            _chunkwise.charge_once(recipe.pipeline, options.ledger, chunks.total, run)
+                _keep_learned(options, folder, recipe.pipeline, chunks.columns)
+            _charges.charge_once(recipe.pipeline, options.ledger, chunks.total, run)
             _release_parts(options, folder, told, chunks)
         lines = list(told.lines())
     folder.finish()
@@ -316,20 +320,23 @@ def _release_parts(
 
 def _learned_from(
     options: argparse.Namespace, recipe: Recipe, before: bytes | None
-) -> CsvChunks | ParquetChunks | None:
-    """Fit the steps to the table in chunks, and return these; None where it has to be seen at once, which is said."""
+) -> tuple[CsvChunks | ParquetChunks | None, int]:
+    """Fit the steps to the table in chunks; return these, None where all have to be seen at once, and how many did."""
     chunks = _chunks_to_release(options, recipe)
-    if chunks is None or not _learns(options, recipe.pipeline, chunks, chunks.total, before):
-        return None
-    return chunks
+    if chunks is None:
+        return None, 0
+    total = chunks.total * _chunkwise.count_passes(recipe.pipeline, chunks.columns)
+    learned = _learned(options, recipe.pipeline, chunks, total, before)
+    return chunks if learned == len(recipe.pipeline.steps) else None, learned
 
 
 def _note(text: str) -> None:
     print(f"skdp: note: {text}", file=sys.stderr)
 
 
-def _at_once(reason: str) -> None:
-    _note(f"{reason}, so all of it is in memory at once")
+def _at_once(options: argparse.Namespace, reason: str) -> None:
+    again = f", and {_AGAIN}" if options.resume else ""
+    _note(f"{reason}, so all of it is in memory at once{again}")
 
 
 def _chunks_to_release(options: argparse.Namespace, recipe: Recipe) -> CsvChunks | ParquetChunks | None:
@@ -338,15 +345,16 @@ def _chunks_to_release(options: argparse.Namespace, recipe: Recipe) -> CsvChunks
     if chunks.total <= options.chunk_rows:
         return None
     reason = _chunkwise.obstacle(recipe.pipeline, next(iter(chunks)), placed=True)
-    return chunks if reason is None else _at_once(reason)
+    return chunks if reason is None else _at_once(options, reason)
 
 
-def _released_at_once(options: argparse.Namespace, recipe: Recipe) -> tuple[Any, list[str], bytes | None]:
+def _released_at_once(
+    options: argparse.Namespace, recipe: Recipe, learned: int, run: str
+) -> tuple[Any, list[str], bytes | None]:
     """Return the released table, the lines that say what was done, and the report if one is wanted."""
-    if options.ledger:
-        set_ledger(recipe.pipeline, options.ledger)
     table = _files.read_table(options.table, decimals=True)
-    released, keep = recipe.pipeline.fit_release(table)
+    _charges.charge_at_once(recipe.pipeline, options.ledger, run, learned)
+    released, keep = _chunkwise.release_at_once(recipe.pipeline, table, learned)
     lines = list(account(recipe, table, released, keep))
     if not options.report:
         return released, lines, None

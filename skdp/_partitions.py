@@ -15,8 +15,8 @@ import pandas as pd
 from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
-from skdp import _frames, _levels
-from skdp._checks import without_cells
+from skdp import _frames, _levels, _passage
+from skdp._checks import MissingColumnError, without_cells
 from skdp._passage import DRAWING, NOISE, is_seeded
 from skdp._streams import root, rows_before
 from skdp.metrics._counts import ClassCounts, tally
@@ -165,15 +165,21 @@ def portable(step: Any) -> Any:
 
 @contextmanager
 def naming(number: int, name: str, step: Any) -> Iterator[None]:
-    """Put the partition and the step in front of what is raised, and leave out what may hold a cell."""
+    """Put the partition and the step in front of what is raised, and leave out what may hold a cell.
+
+    A column that is missing is the whole table's fault: its partitions have the same columns.
+    """
+    whole = False
     try:
         yield
-    except PartitionError as error:
-        message = str(error)
+    except (PartitionError, MissingColumnError) as error:
+        message, whole = str(error), isinstance(error, MissingColumnError)
     except Exception as error:
         message = without_cells(error, "partition")
     else:
         return
+    if whole:
+        raise MissingColumnError(message)
     raise PartitionError(f"Partition {number}, step {name!r} ({type(step).__name__}): {message}")
 
 
@@ -236,12 +242,7 @@ def merged(one: Summary | None, other: Summary | None) -> Summary | None:
 
 def first_of_each(chain: Chain, part: pd.DataFrame, place: Place, column: str) -> pd.DataFrame:
     """Return the first row of each value of a column, in a partition as some steps release it."""
-    return chain.run(part, place).drop_duplicates(column)
-
-
-def first_of_both(one: pd.DataFrame, other: pd.DataFrame, column: str) -> pd.DataFrame:
-    """Return the first row of each value of a column, of two such tables."""
-    return pd.concat([one, other]).drop_duplicates(column)
+    return _passage.first_of_each(chain.run(part, place), column)
 
 
 def values_of(chain: Chain, part: pd.DataFrame, place: Place, name: str, step: Any) -> dict:

@@ -6,7 +6,7 @@ of rows together, by their other columns, is handed whole blocks.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ from skdp.gaussian import GaussianNoise
 from skdp.imputation import DistributionImputer
 from skdp.noise import LaplaceNoise, RandomizedResponse
 from skdp.pipeline import Pipeline
+from skdp.specifications import Choice
 from skdp.synthesis import BLOCK_ROWS, FakerSynthesizer
 
 NOISE = (LaplaceNoise, GaussianNoise, RandomizedResponse)
@@ -36,6 +37,26 @@ def may_drop(step: Any) -> bool:
     if isinstance(step, PIICleaner) and not (step.drop and step.addresses):
         return False
     return hasattr(step, "release") and getattr(step, "action", "drop") == "drop"
+
+
+def reads_genders(step: Any, columns: Collection) -> bool:
+    """Whether a step has to see all values of a column: what M stands for in one of genders is told by all of it."""
+    return isinstance(step, PIICleaner) and step.gender in columns
+
+
+def are_never_stated(made: Any) -> bool:
+    """Whether the values of a column, made as a schema says, are all missing."""
+    return isinstance(made, Choice) and set(made.values) == {None}
+
+
+def first_of_each(table: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Return the first row of each value of a column: what there is to learn of genders."""
+    return table.drop_duplicates(column)
+
+
+def first_of_both(one: pd.DataFrame, other: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Return the first row of each value of a column, of two such tables."""
+    return first_of_each(pd.concat([one, other]), column)
 
 
 class Part(NamedTuple):

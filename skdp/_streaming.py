@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from skdp import _frames
 from skdp._folders import PartFolder
-from skdp._passage import Part, in_order, passed, stages
+from skdp._passage import Part, are_never_stated, in_order, passed, stages
 from skdp._streams import rows_before
 from skdp.pipeline import Pipeline
 from skdp.synthesis import BLOCK_ROWS, FakerSynthesizer
@@ -58,10 +58,14 @@ class Records:
         How many records there are.
     none : pandas.DataFrame
         The table without any of them.
+    columns : list
+        The columns that may hold values.
     """
 
     def __init__(self, synthesizer: FakerSynthesizer, request: Any, jobs: int):
         self.none = synthesizer.fit(request.iloc[:0]).transform(request.iloc[:0])
+        schema = synthesizer.schema if isinstance(synthesizer.schema, Mapping) else {}
+        self.columns = [name for name in self.none if not are_never_stated(schema.get(name))]
         self.synthesizer = synthesizer.fit(request)
         self.request = request
         self.jobs = jobs

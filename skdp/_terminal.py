@@ -8,12 +8,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from skdp import _start
+
 _interruptions: list[int] = []
 
 
 @contextmanager
 def stopped_by_signals() -> Iterator[None]:
-    """Let signals stop what the block does; afterwards they do again what they did before, to children, too."""
+    """Let signals stop what the block does; afterwards they do again what they did before, to children, too.
+
+    Of what `skdp._start` has set up nothing is left: a command that ends does not say that its output is as it was.
+    """
     _interruptions.clear()
     numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     before = {number: signal.signal(number, _interrupted) for number in numbers}
@@ -21,6 +26,8 @@ def stopped_by_signals() -> Iterator[None]:
         yield
     finally:
         for number, handler in before.items():
+            if handler is _start.interrupted:
+                handler = signal.SIG_IGN
             signal.signal(number, handler or signal.SIG_DFL)  # None is what C set
 
 

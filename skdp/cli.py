@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from skdp._jobs import release, report, synthesize
+from skdp._start import UNCHANGED
 from skdp._terminal import open_closed_streams, say, silence, stopped_by_signals
 
 SYNTHESIZE_EXAMPLE = """\
@@ -97,7 +98,7 @@ def _run(options: argparse.Namespace) -> int:
             return options.run(options)
     except KeyboardInterrupt as stop:
         exec("")  # an interruption that came up through an exec() makes Python end by SIGINT; another exec() forgets it
-        return _failed("; ".join(["interrupted", *(_notes(stop) or ["the output is as it was"])]), 130)
+        return _failed("; ".join(["interrupted", *(_notes(stop) or [UNCHANGED])]), 130)
     except (ValueError, TypeError, OSError, MemoryError, NotImplementedError, ImportError) as error:
         if isinstance(error, BrokenPipeError) and error.filename is None:
             raise  # no output file, but who listens to what is said

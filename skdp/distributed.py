@@ -127,6 +127,8 @@ def fit(estimator, ddf):
     ValueError
         If a step learns from the whole table and cannot merge what it learns from parts, or holds other steps that are
         not in a Pipeline.
+    ParameterError
+        If a step names a column that the table does not have.
     PartitionError
         If a partition cannot be worked on: with its number, the step, and no cell of the data.
     BudgetExceededError
@@ -213,7 +215,7 @@ def release(pipeline, ddf):
 
     Raises
     ------
-    ValueError
+    ValueError, ParameterError
         As by `fit`.
     PartitionError
         As by `fit`, and when the table is computed.

@@ -3,7 +3,9 @@
 import io
 import itertools
 import pickle
+import sys
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -553,6 +555,36 @@ def test_constant_missing_and_mixed_columns(column):
     table = pd.DataFrame({"odd": pd.Series(column), "age": range(6)})
     out = KAnonymizer(3).fit_transform(table)
     assert sizes(out, ["odd", "age"]).min() >= 3
+
+
+@pytest.mark.parametrize(
+    "pay",
+    [
+        [1.7e308, 1.6e308, 1.5e308, *[sys.float_info.max] * 3],
+        [*[-sys.float_info.max] * 5, -1.7e308, -1.6e308, -1.7e308, 3.0],
+        [1e-320, 0.1, 0.2, 1.7e308, 1.7e308, None, 1.7e308, -1.7e308, -1e308, -1.7e308],
+    ],
+)
+def test_means_of_huge_values_do_not_overflow(pay):
+    released = KAnonymizer(3, labels="mean").fit_transform(pd.DataFrame({"pay": pay}))["pay"]
+    for mean, group in pd.Series(pay).groupby(released, dropna=False):
+        exact = sum(map(Fraction, group.dropna())) / len(group.dropna())
+        assert abs(Fraction(mean) - exact) <= abs(exact) * Fraction(1, 10**15)
+
+
+def test_means_beside_huge_ones_are_the_same_to_the_last_bit():
+    ages = pd.Series([20.1, 20.2, 20.7, 41.3, 41.4, 41.5])
+    table = pd.DataFrame({"pay": [*ages, 1.5e308, 1.6e308, 1.7e308]})
+    released = KAnonymizer(3, labels="mean").fit_transform(table)["pay"].iloc[:6]
+    for mean, group in ages.groupby(released):
+        assert mean == np.add.reduceat(group.to_numpy(), [0])[0] / len(group)
+
+
+def test_means_with_infinite_values_are_infinite_or_none():
+    table = pd.DataFrame({"pay": [-np.inf, 1.7e308, 1.7e308, 1.7e308]})
+    assert (KAnonymizer(4, labels="mean").fit_transform(table)["pay"] == -np.inf).all()
+    table.loc[3, "pay"] = np.inf
+    assert KAnonymizer(4, labels="mean").fit_transform(table)["pay"].isna().all()
 
 
 def test_infinite_and_huge_values():

@@ -10,7 +10,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skdp import KAnonymizer, LaplaceNoise, OutlierDropper, PrivacyLedger, QuantileBinner, _number_summaries
+from skdp import (
+    KAnonymizer,
+    LaplaceNoise,
+    OutlierDropper,
+    PIICleaner,
+    PrivacyLedger,
+    QuantileBinner,
+    _number_summaries,
+)
 from skdp._chunks import table_chunks
 from skdp._chunkwise import obstacle
 from skdp._files import read_table
@@ -337,6 +345,112 @@ def test_a_step_that_fails_on_chunks_gets_the_whole_table(folder, capsys, monkey
         assert PrivacyLedger(folder / f"{output}.db").entries()["purpose"].tolist() == ["fit", "transform"]
 
 
+PRICED = QUANTILES + "epsilon = 0.5\nbounds = { Income = [0, 200] }\n"
+
+
+def refuses(step, X, y=None):
+    raise ValueError("too many to count in chunks")
+
+
+@pytest.mark.parametrize("output", ["masked", "masked.csv"])
+def test_what_was_learned_and_paid_for_in_chunks_is_kept_where_a_step_needs_the_whole_table(
+    folder, capsys, monkeypatch, output
+):
+    """The cap leaves no room for a second payment; noise in front is drawn and charged once, for all of the table."""
+    monkeypatch.setattr(OutlierDropper, "partial_fit", refuses)
+    ledger = PrivacyLedger(folder / "budget.db", epsilon=1.5)
+    recipe = NOISE + PRICED + OUTLIERS.replace("Debt", "Age") + "method = 'quantile'\nepsilon = 0.5\nbounds = [0, 90]\n"
+    assert release(folder, recipe, "--ledger", ledger.path, output=output) == 0
+    assert "OutlierDropper cannot learn from this table in chunks" in capsys.readouterr().err
+    entries = PrivacyLedger(ledger.path).entries()
+    assert entries["estimator"].tolist() == ["QuantileBinner", "LaplaceNoise", "OutlierDropper"]
+    assert entries["epsilon"].tolist() == [0.5, 0.5, 0.5]
+    assert entries["rows"].tolist() == [ROWS] * 3
+
+
+def test_what_is_kept_is_what_is_released(folder, monkeypatch):
+    """Were the noisy edges drawn anew, others would be released than those that were paid for."""
+    edges = []
+    real = QuantileBinner.finish
+
+    def finish(step):
+        real(step)
+        edges.append(tuple(step.edges_["Income"].tolist()))
+        return step
+
+    monkeypatch.setattr(QuantileBinner, "finish", finish)
+    monkeypatch.setattr(OutlierDropper, "partial_fit", refuses)
+    assert release(folder, PRICED + OUTLIERS, output="masked.csv") == 0
+    assert len(edges) > 1 and len(set(edges)) == 1
+    table = read_table(folder / "people.csv", decimals=True)
+    kept = OutlierDropper(columns="Debt").fit_release(table)[1]
+    assert len(pd.read_csv(folder / "masked.csv")) == kept.sum() < ROWS
+
+
+def test_a_step_that_was_charged_without_limit_before_it_failed_is_not_charged_again(folder, monkeypatch):
+    def refuses(step, *given):
+        raise ImportError("a package for sketches is missing")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(QuantileBinner, "_learned", refuses)
+        real = QuantileBinner.fit
+        patch.setattr(QuantileBinner, "fit", lambda step, X, y=None: patch.undo() or real(step, X, y))
+        patch.setattr(QuantileBinner, "fit_transform", lambda step, X, y=None: step.fit(X).transform(X))
+        assert release(folder, QUANTILES + NOISE, "--ledger", PrivacyLedger(folder / "budget.db").path) == 0
+    assert PrivacyLedger(folder / "budget.db").entries()["estimator"].tolist() == ["QuantileBinner", "LaplaceNoise"]
+
+
+@pytest.mark.parametrize("output", ["masked", "masked.csv"])
+def test_a_column_that_is_not_there_is_told_without_reading_the_whole_table(folder, capsys, monkeypatch, output):
+    monkeypatch.setattr("skdp._files.read_table", None)
+    assert release(folder, QUANTILES.replace("Income", "Incom"), output=output) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1 and "column 'Incom'" in told and "did you mean 'Income'?" in told
+
+
+def interrupts(*given):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("recipe", "reason"),
+    [
+        (NOISE + OUTLIERS, "OutlierDropper learns from what LaplaceNoise drew"),
+        (SCALED + NOISE, "RobustScaler learns from the whole table"),
+    ],
+)
+def test_a_run_that_begins_again_says_so_and_why(folder, capsys, monkeypatch, recipe, reason):
+    ledger = PrivacyLedger(folder / "budget.db")
+    with monkeypatch.context() as patch:
+        patch.setattr("skdp._folders.PartFolder.finish", interrupts)
+        assert release(folder, recipe, "--ledger", ledger.path) == 130
+    note = f"skdp: note: {reason}, so all of it is in memory at once"
+    assert capsys.readouterr().err == f"{note}\nskdp: interrupted; the output is as it was\n"
+    assert release(folder, recipe, "--ledger", ledger.path, "--resume") == 0
+    assert capsys.readouterr().err == f"{note}, and a run with --resume begins again\n"
+    assert (ledger.entries()["estimator"] == "LaplaceNoise").sum() == 2, "its noise was drawn twice"
+
+
+def test_a_run_whose_learning_cannot_be_kept_says_that_it_begins_again(folder, capsys, monkeypatch):
+    monkeypatch.setattr("skdp._chunkwise.dumped", lambda pipeline: None)
+    with monkeypatch.context() as patch:
+        patch.setattr("skdp._folders.PartFolder.finish", interrupts)
+        assert release(folder, OUTLIERS) == 130
+    assert capsys.readouterr().err == "skdp: interrupted; the output is as it was\n"
+    assert release(folder, OUTLIERS, "--resume") == 0
+    note = "skdp: note: what was learned cannot be kept, so a run with --resume begins again\n"
+    assert capsys.readouterr().err == note
+
+
+def test_a_run_that_goes_on_does_not_say_that_it_begins_again(folder, capsys, monkeypatch):
+    with monkeypatch.context() as patch:
+        stops_after(patch, 3)
+        assert release(folder, OUTLIERS + NOISE) == 130
+    capsys.readouterr()
+    assert release(folder, OUTLIERS + NOISE, "--resume") == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_a_ledger_that_nothing_is_charged_to_is_refused(folder, capsys):
     assert release(folder, BINS, "--ledger", folder / "budget.db") == 2
     assert "so nothing would be charged" in capsys.readouterr().err
@@ -352,12 +466,83 @@ def test_a_ledger_that_is_new_is_told_of_since_its_name_may_be_mistyped(folder, 
     assert capsys.readouterr().err == ""
 
 
-def test_a_gender_column_needs_the_whole_table(folder):
-    (folder / "recipe.toml").write_text(CLEAN)
+GENDERS = CLEAN + 'gender = "Sex"\nunknown_gender = "unknown"\n'
+
+
+def state_genders(folder, letters, last):
+    """Write genders of one language into the table, a letter of which is in the last chunk alone."""
+    table = pd.read_csv(folder / "people.csv", dtype={"Code": str})
+    table["Sex"] = np.resize(letters, ROWS)
+    table.loc[ROWS - 50 :, "Sex"] = np.resize(last, 50)
+    table.to_csv(folder / "people.csv", index=False)
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+@pytest.mark.parametrize("recipe", [GENDERS, OUTLIERS + GENDERS + QUANTILES + NOISE])
+@pytest.mark.parametrize(
+    ("letters", "last", "m"),
+    [
+        (["M", ""], ["H", ""], "female"),  # mujer
+        (["M", "H"], ["F", "mujer"], "male"),
+        (["M", "dr."], ["M", ""], "male"),
+    ],
+)
+def test_genders_are_read_in_chunks_by_the_whole_table(folder, capsys, jobs, recipe, letters, last, m):
+    """What M stands for in the first chunk is told by the last one."""
+    state_genders(folder, letters, last)
+    assert release(folder, recipe, "--seed", 1, "--jobs", jobs) == 0
+    assert capsys.readouterr().err == ""
+    whole = load(folder / "recipe.toml", random_state=1).fit_transform(read_table(folder / "people.csv", decimals=True))
+    released = pd.read_parquet(folder / "masked")
+    pd.testing.assert_frame_equal(released, whole.reset_index(drop=True))
+    assert released["Sex"].iloc[0] == m
+
+
+def test_genders_are_not_read_again_by_a_run_that_goes_on(folder, capsys, monkeypatch):
+    state_genders(folder, ["M", ""], ["H", ""])
+    assert release(folder, GENDERS, output="whole") == 0
+    with monkeypatch.context() as patch:
+        stops_after(patch, 3)
+        assert release(folder, GENDERS) == 130
+    with monkeypatch.context() as patch:
+        patch.setattr(PIICleaner, "fit", None)
+        assert release(folder, GENDERS, "--resume") == 0
+    assert capsys.readouterr().err.count("\n") == 1, "only that it was interrupted"
+    pd.testing.assert_frame_equal(pd.read_parquet(folder / "masked"), pd.read_parquet(folder / "whole"))
+
+
+def test_genders_that_were_drawn_without_a_seed_are_read_in_the_whole_table(folder):
+    drawn = '[[steps]]\nuse = "RandomizedResponse"\ncategories = { Sex = ["H", "M"] }\nepsilon = 1\n'
+    (folder / "recipe.toml").write_text(drawn + GENDERS)
     pipeline = read(folder / "recipe.toml").pipeline
     chunk = next(iter(table_chunks(folder / "people.csv", 5)))
     assert obstacle(pipeline, chunk) is None
-    assert "PIICleaner learns" in obstacle(pipeline, chunk.assign(gender="M"))
+    stated = chunk.assign(Sex="M")
+    assert obstacle(pipeline, stated) == "PIICleaner learns from what RandomizedResponse drew"
+    assert obstacle(read(folder / "recipe.toml", 1).pipeline, stated, placed=True) is None
+
+
+MADE_GENDERS = """[[steps]]
+use = "FakerSynthesizer"
+count = "Records"
+schema = { Sex = { choice = ["M", "H"], weights = [99, 1] }, Age = { integers = [1, 90] } }
+[[steps]]
+use = "PIICleaner"
+gender = "Sex"
+"""
+
+
+@pytest.mark.parametrize("output", ["made", "made.csv"])
+def test_genders_that_are_made_are_read_in_chunks(folder, capsys, output):
+    (folder / "request.csv").write_text("Records\n1000\n")
+    (folder / "made.toml").write_text(MADE_GENDERS)
+    words = ["synthesize", str(folder / "request.csv"), "--recipe", str(folder / "made.toml"), "--seed", "1"]
+    assert main([*words, "--output", str(folder / output), "--chunk-rows", "90"]) == 0
+    assert capsys.readouterr().err == ""
+    made = read_table(folder / output) if output.endswith(".csv") else pd.read_parquet(folder / output)
+    whole = load(folder / "made.toml", 1).fit_transform(pd.DataFrame({"Records": [1000]}))
+    assert made["Sex"].tolist() == whole["Sex"].tolist()
+    assert made["Sex"].iloc[0] == "female"
 
 
 def test_release_of_a_fitted_pipeline_is_what_fit_release_gave(folder):

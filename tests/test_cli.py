@@ -19,7 +19,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from skdp import _start
 from skdp._files import read_table
+from skdp._terminal import stopped_by_signals
 from skdp.cli import main
 from skdp.datasets import make_customer_survey
 from skdp.metrics import attacker_risks, equivalence_classes, k_anonymity, l_diversity, t_closeness
@@ -27,6 +29,7 @@ from skdp.recipes import load, travel
 
 REQUEST = "Country,Year,Records\nRUSSIA,2016,4\nMEXICO,2020,7\n"
 ROOT = Path(__file__).parent.parent
+SAME_PACKAGE = os.environ | {"PYTHONPATH": str(ROOT)}  # for a script, which does not look where it is started
 
 
 @pytest.fixture
@@ -214,7 +217,7 @@ def test_a_bad_seed_is_a_usage_error(folder, capsys, seed):
 
 def test_a_full_device(folder, capsys):
     (folder / "people.csv").symlink_to("/dev/full")
-    assert "No space left" in fails(capsys, folder)
+    assert fails(capsys, folder) == f"skdp: No space left on device: {folder / 'people.csv'}\n"
 
 
 def test_a_disk_that_fills_up_leaves_the_old_file_whole(folder):
@@ -224,8 +227,7 @@ def test_a_disk_that_fills_up_leaves_the_old_file_whole(folder):
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN), resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
     )  # fmt: skip
     done = subprocess.run(_command(folder), preexec_fn=limit, capture_output=True, text=True)
-    assert done.returncode == 2
-    assert done.stderr.count("\n") == 1
+    assert (done.returncode, done.stderr) == (2, f"skdp: File too large: {folder / 'people.csv'}\n")
     assert (folder / "people.csv").read_text() == "old"
     assert len(list(folder.iterdir())) == 2
 
@@ -235,6 +237,52 @@ def test_an_unwritable_folder(folder, capsys):
     locked = folder / "locked"
     locked.mkdir(mode=0o500)
     assert "Permission denied" in fails(capsys, folder, output="locked/people.csv")
+
+
+@pytest.fixture(params=["python -m skdp", "skdp"])
+def started(request, tmp_path):
+    """Return the words that start the command, which tells on standard error what it imports."""
+    python = [sys.executable, "-X", "importtime"]
+    if request.param != "skdp":
+        return [*python, "-m", "skdp"]
+    script = tmp_path / "skdp"
+    script.write_text("import sys\nfrom skdp.cli import main\nsys.exit(main())\n")
+    return [*python, str(script)]
+
+
+@pytest.mark.parametrize("module", ["numpy", "pandas", "skdp.accounting", "sklearn.base"])
+def test_an_interruption_while_modules_are_imported_ends_in_one_line(folder, started, module):
+    words = [*started, "synthesize", str(folder / "request.csv"), "--output", str(folder / "people.csv")]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=SAME_PACKAGE)
+    while line := process.stderr.readline():
+        if line.rpartition("|")[2].strip() == module:
+            process.send_signal(signal.SIGINT)
+            break
+    said, errors = process.communicate(timeout=60)
+    errors = [line for line in errors.splitlines() if not line.startswith("import time:")]
+    assert (process.returncode, said, errors) == (130, "", ["skdp: interrupted; the output is as it was"])
+    assert not list(folder.glob(".*")) and not (folder / "people.csv").exists()
+
+
+@pytest.mark.parametrize("words", [["-c", "import skdp; CODE"], ["skdp.py"], ["-c", "import skdp; CODE", "skdp"]])
+def test_who_imports_skdp_keeps_interruptions_as_they_are(tmp_path, words):
+    code = "import signal; print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "skdp.py").write_text(f"import sys; del sys.path[0]; import skdp.cli; {code}")
+    words = [word.replace("CODE", code) for word in words]
+    words = [str(tmp_path / "other" / word) if word.endswith(".py") else word for word in words]
+    done = subprocess.run([sys.executable, *words], capture_output=True, text=True, env=SAME_PACKAGE)
+    assert done.stdout == "True\n", done.stderr
+
+
+def test_a_command_that_ends_is_not_interrupted_as_if_it_had_just_started():
+    before = signal.signal(signal.SIGINT, _start.interrupted)
+    try:
+        with stopped_by_signals():
+            assert signal.getsignal(signal.SIGINT) is not _start.interrupted
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 130)])

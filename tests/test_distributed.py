@@ -457,6 +457,37 @@ def test_a_partition_that_cannot_be_computed_is_named(synchronous):
         assert error.value.__cause__ is None and error.value.__context__ is None
 
 
+@pytest.mark.parametrize(
+    "step",
+    [
+        OutlierDropper(columns="Incom"),
+        QuantileBinner(columns=["Age", "Incom"]),
+        IntervalBinner({"Incom": [20]}),
+        LaplaceNoise(bounds={"Incom": (0, 9)}),
+        RandomizedResponse(1, columns="Twon", categories={"Twon": ["Lima", "Oslo"]}),
+        DistributionImputer({"Incom": "observed"}),
+        KAnonymizer(quasi_identifiers=["Age", "Incom"]),
+        PIICleaner(names="Twon"),
+    ],
+    ids=lambda step: type(step).__name__,
+)
+@pytest.mark.parametrize("dropping", [False, True])
+def test_a_column_that_is_not_there_is_told_as_in_memory(synchronous, people, step, dropping):
+    """All partitions lack it: none is to blame, and the nearest name is told."""
+    steps = make_pipeline(OutlierDropper(columns="Age"), clone(step)) if dropping else clone(step)
+    with pytest.raises(ParameterError, match="which is not in the table; did you mean '") as in_memory:
+        clone(step).fit(people)
+    with pytest.raises(ParameterError) as error:
+        release(steps, dd.from_pandas(people, npartitions=3))
+    assert str(error.value) == str(in_memory.value)
+    assert type(error.value) is type(in_memory.value) and error.value.__cause__ is None
+
+
+def test_a_column_that_is_not_there_is_told_by_workers_as_in_memory(client, people):
+    with pytest.raises(ParameterError, match=r"^OutlierDropper needs the column 'Incom'"):
+        release(OutlierDropper(columns="Incom"), dd.from_pandas(people, npartitions=2))
+
+
 def parts_of(*tables, meta=None):
     meta = tables[0].iloc[:0] if meta is None else meta
     with dask.config.set({"dataframe.convert-string": False}):

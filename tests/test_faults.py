@@ -58,6 +58,7 @@ Debt = { choice = [1, 2, 3, 4, 5, 1000], weights = [20, 20, 20, 20, 20, 1] }
 """
 COMMANDS = ["synthesize", "release"]
 OUTPUTS = ["out", "out.csv", "out.parquet"]
+FILES = [*OUTPUTS[1:], "out.csv.gz"]
 
 
 @pytest.fixture
@@ -267,14 +268,33 @@ def _at_most(size):
     return limit
 
 
-@pytest.mark.parametrize(("command", "output"), [("synthesize", "out"), ("release", "out"), ("release", "out.parquet")])
+@pytest.mark.parametrize(
+    ("command", "output"),
+    [("synthesize", "out"), ("release", "out"), ("release", "out.parquet"), ("release", "out.csv.gz")],
+)
 def test_a_disk_that_is_full_from_the_first_part(folder, command, output):
     before = sorted(folder.iterdir()), digests(folder)
     process = start(folder, command, output, "--chunk-rows", 500, preexec_fn=_at_most(2_000))
     said, errors = process.communicate(timeout=60)
     assert process.returncode == 2
-    assert said == "" and errors.startswith("skdp: ") and errors.count("\n") == 1, errors
+    assert (said, errors) == ("", f"skdp: File too large: {folder / output}\n")
     assert (sorted(folder.iterdir()), digests(folder)) == before
+
+
+def test_a_disk_that_is_full_from_the_manifest_on(folder):
+    process = start(folder, "release", "out", "--chunk-rows", 500, preexec_fn=_at_most(150))
+    assert process.communicate(timeout=60) == ("", f"skdp: File too large: {folder / 'out'}\n")
+
+
+def test_a_disk_that_is_full_when_all_is_brought_to_it(folder, capsys, monkeypatch):
+    def full(handle):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    for output in OUTPUTS:
+        line = fails(capsys, folder, "synthesize", output)
+        assert line == f"skdp: No space left on device: {folder / output}\n"
+        assert not list(folder.rglob("*.part"))
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -288,11 +308,11 @@ def test_a_disk_that_fills_up_keeps_the_parts_that_are_whole(folder, capsys, mon
     assert check_whole(folder / "out", 2000)
 
 
-@pytest.mark.parametrize("output", OUTPUTS[1:])
+@pytest.mark.parametrize("output", FILES)
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_device_that_is_full(folder, capsys, command, output):
     (folder / output).symlink_to("/dev/full")
-    assert "No space left" in fails(capsys, folder, command, output)
+    assert fails(capsys, folder, command, output) == f"skdp: No space left on device: {folder / output}\n"
 
 
 def _fails_at(monkeypatch, number, error):

@@ -9,6 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "skdp"
 LAYERS = [
+    {"_start"},
     {"_checks", "_terminal", "_documentation", "_countries", "_rationals", "_inversion"}
     | {"_gaussian_scale", "_laplace_grid", "_arrays"},
     {"_series", "_frames", "_levels", "mechanisms", "accounting", "metrics", "_streams", "_ledger_file"}
@@ -34,7 +35,7 @@ LAYERS = [
     {"_recipe_files"},
     {"recipes"},
     {"_released", "_streaming", "_passage", "_report_files", "_learned_files"},
-    {"_chunkwise"},
+    {"_chunkwise", "_charges"},
     {"_jobs", "_partitions", "_dask_tables"},
     {"distributed", "cli", "datasets"},
     {"__init__", "__main__"},
