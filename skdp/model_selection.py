@@ -345,15 +345,15 @@ class _BestUtility:
 
     def _none_reaches(self, cv_results, short, utility) -> str:
         wanted = " and ".join(f"{name} {relation} {float(limit):g}" for name, limit, relation in self._limits())
-        if np.isnan(utility).all():
-            why = f"{self.metric!r} is NaN for all, since their fits failed"
+        worst = [(name, self._worst(cv_results, name, relation)) for name, _, relation in self._limits()]
+        failed = [name for name, scores in [(self.metric, utility), *worst] if np.isnan(scores).all()]
+        if failed:
+            why = f"{failed[0]!r} is NaN for all, since their fits or scores failed; error_score='raise' shows why"
             return f"No candidate reaches {wanted or 'any score'}: {why}."
         scales = np.array([1.0, *(abs(float(limit)) or 1.0 for _, limit, _ in self._limits())])[:, None]
         far = (np.maximum(short, 0) / scales).sum(axis=0)
         nearest = int(np.nanargmin(np.where(np.isnan(utility), np.nan, far)))
-        reached = ", ".join(
-            f"{name} = {self._worst(cv_results, name, relation)[nearest]:g}" for name, _, relation in self._limits()
-        )
+        reached = ", ".join(f"{name} = {scores[nearest]:g}" for name, scores in worst)
         return f"No candidate reaches {wanted}. The nearest is {cv_results['params'][nearest]}, with {reached}."
 
 

@@ -241,8 +241,12 @@ def test_the_nearest_is_named_where_none_is_safe_enough():
 def test_failed_candidates_are_never_chosen():
     results = RESULTS | {"mean_test_auc": [0.6, 0.7, np.nan]}
     assert best_utility("auc")(results) == 1
-    with pytest.raises(ValueError, match="NaN for all"):
+    with pytest.raises(
+        ValueError, match="reaches k >= 1: 'auc' is NaN for all, since their fits or scores failed; err"
+    ):
         best_utility("auc", at_least={"k": 1})(RESULTS | {"mean_test_auc": [np.nan] * 3})
+    with pytest.raises(ValueError, match="reaches epsilon <= 9: 'epsilon' is NaN for all, since their fits or scores"):
+        best_utility("auc", at_most={"epsilon": 9})(RESULTS | {"split0_test_epsilon": [np.nan] * 3})
     results = RESULTS | {"split0_train_k": [np.nan, 5, 4]}
     assert best_utility("auc", at_least={"k": 5})(results) == 1
 
