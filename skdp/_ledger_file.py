@@ -64,7 +64,7 @@ def create(path: str, epsilon: Fraction | None, delta: Fraction | None) -> str |
 def acknowledge(path: str) -> None:
     """Take the file that is there now for the one to use, even where it took the place of one that was open."""
     with _OPEN.lock:
-        _OPEN.acknowledge(path)
+        _OPEN.forget_others(path)
 
 
 def temporary_path() -> str:
@@ -75,15 +75,15 @@ def temporary_path() -> str:
 
 
 @contextmanager
-def transaction(path: str) -> Iterator[sqlite3.Connection]:
+def transaction(path: str, identity: str | None) -> Iterator[sqlite3.Connection]:
     """Hold the right to write while the block runs; all of it is written, or nothing is."""
     with _OPEN.lock, _translated(path):
-        connection = _OPEN.connection(path)
+        connection = _OPEN.connection(path, identity)
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield connection
             connection.execute("COMMIT")
-            _OPEN.check(path)  # what was written to a file that somebody deleted meanwhile is lost
+            _OPEN.check(path, identity)  # what was written to a file that somebody deleted meanwhile is lost
         except BaseException:
             with suppress(sqlite3.Error):
                 connection.execute("ROLLBACK")
@@ -91,13 +91,13 @@ def transaction(path: str) -> Iterator[sqlite3.Connection]:
 
 
 @contextmanager
-def reading(path: str) -> Iterator[sqlite3.Connection]:
+def reading(path: str, identity: str | None = None) -> Iterator[sqlite3.Connection]:
     """Show the block one state of the file, in which each charge is whole."""
     with _OPEN.lock, _translated(path):
+        _OPEN.check(path, identity)
         # SQLite needs to write beside the file, unless it may take for granted that nobody does
-        _OPEN.check(path)
         fixed = not os.access(os.path.dirname(path), os.W_OK) and not os.path.exists(path + "-wal")
-        connection = _opened(path, "ro&immutable=1") if fixed else _OPEN.connection(path)
+        connection = _opened(path, "ro&immutable=1") if fixed else _OPEN.connection(path, identity)
         connection.execute("BEGIN")
         try:
             yield connection
@@ -140,43 +140,43 @@ class _Connections:
 
     def __init__(self):
         self.lock = threading.RLock()
-        self._by_path: dict[str, sqlite3.Connection] = {}
-        self._places: dict[str, tuple[int, int]] = {}  # outlasts connections, which a fork closes
+        self._by_path: dict[str, tuple] = {}
+        self._places: dict[
+            tuple, tuple[int, int]
+        ] = {}  # of each ledger used; outlasts connections, which a fork closes
         self._inherited: list = []
 
-    def connection(self, path: str) -> sqlite3.Connection:
-        """Return the connection to the file; raise where it is not there, or took the place of the one used before."""
-        self.check(path)
-        if path not in self._by_path:
-            connection = _opened(path, "rw")
-            try:
-                self.check(path)
-            except LedgerError:
+    def connection(self, path: str, identity: str | None) -> sqlite3.Connection:
+        """Return the connection to the file that is there now; raise unless that is the one that `check` wants."""
+        place = self.check(path, identity)
+        connection, opened = self._by_path.get(path, (None, None))
+        if opened != place:
+            if connection is not None:
+                self._by_path.pop(path)
                 connection.close()
-                raise
-            self._by_path[path] = connection
-        return self._by_path[path]
+            connection = _opened(path, "rw")
+            self._by_path[path] = connection, place
+            self.check(path, identity)  # it may have gone before it was opened
+        return connection
 
-    def check(self, path: str):
-        """Raise unless the file at the path is the one that was there when this process used it first."""
+    def check(self, path: str, identity: str | None) -> tuple[int, int]:
+        """Return the place of the file at the path; raise unless this process has used this ledger there alone."""
         place = _place(path)
-        if self._places.setdefault(path, place) != place:
+        if self._places.setdefault((path, identity), place) != place:
             raise LedgerError(
-                f"The ledger {path!r} was replaced by another file while this process had it open, so nothing can be "
+                f"The ledger {path!r} was replaced by another file while this process used it, so nothing can be "
                 "charged: put the first one back, or make a new PrivacyLedger of this path if the other one is meant."
             )
+        return place
 
-    def acknowledge(self, path: str):
-        """Forget the file that was there before, and close it, where another is there now."""
+    def forget_others(self, path: str):
+        """Forget the files that were at the path before."""
         place = _place(path)
-        if self._places.get(path, place) != place and path in self._by_path:
-            with suppress(sqlite3.Error):
-                self._by_path.pop(path).close()
-        self._places[path] = place
+        self._places = {key: own for key, own in self._places.items() if key[0] != path or own == place}
 
     def close(self):
         while self._by_path:
-            _, connection = self._by_path.popitem()
+            _, (connection, _) = self._by_path.popitem()
             with suppress(sqlite3.Error):
                 connection.close()
 

@@ -158,7 +158,7 @@ class PrivacyLedger:
         if not rows:
             return
         row = _row(guarantee, str(estimator), int(rows), str(purpose))
-        with _ledger_file.transaction(self.path) as connection:
+        with _ledger_file.transaction(self.path, self._identity) as connection:
             epsilon, delta = self._spent(connection)
             after = _fraction(guarantee.epsilon) + epsilon, _fraction(guarantee.delta) + delta
             if self.epsilon is not None and after[0] > self.epsilon:
@@ -191,7 +191,7 @@ class PrivacyLedger:
         ImportError
             If ``dp-accounting`` is needed and not there.
         """
-        with _ledger_file.reading(self.path) as connection:
+        with _ledger_file.reading(self.path, self._identity) as connection:
             self._spent(connection)
             found = connection.execute("SELECT epsilon, delta, columns, scope, reasons, noise_multipliers FROM entries")
             parts = [_guarantee(*row) for row in found]
@@ -207,7 +207,7 @@ class PrivacyLedger:
             than exactly), ``rows``, ``purpose``, ``scope`` and ``reasons`` (why ε is infinite).
         """
         columns = ["time", "estimator", "columns", "epsilon", "delta", "rows", "purpose", "scope", "reasons"]
-        with _ledger_file.reading(self.path) as connection:
+        with _ledger_file.reading(self.path, self._identity) as connection:
             self._spent(connection)
             found = connection.execute(f"SELECT {', '.join(columns)} FROM entries ORDER BY id").fetchall()
         table = pd.DataFrame(found, columns=columns)
@@ -241,7 +241,7 @@ class PrivacyLedger:
         return _handle, (self.path, self.epsilon, self.delta, self._temporary, self._identity)
 
     def _totals(self) -> tuple:
-        with _ledger_file.reading(self.path) as connection:
+        with _ledger_file.reading(self.path, self._identity) as connection:
             return self._spent(connection)
 
     def _spent(self, connection) -> tuple:

@@ -482,8 +482,8 @@ def test_the_killing_would_show_a_ledger_that_commits_late(path, tmp_path):
     ledger, side = PrivacyLedger(path), tmp_path / "released"
 
     def spend_in_one_transaction():
-        with skdp.ledger._ledger_file.transaction(path) as connection:
-            skdp.ledger._ledger_file.transaction = lambda _: contextlib.nullcontext(connection)  # the planted bug
+        with skdp.ledger._ledger_file.transaction(path, None) as connection:
+            skdp.ledger._ledger_file.transaction = lambda *_: contextlib.nullcontext(connection)  # the planted bug
             spend_and_tell(ledger, side)
 
     process = multiprocessing.get_context("fork").Process(target=spend_in_one_transaction)
@@ -614,9 +614,27 @@ def test_a_ledger_that_another_process_put_in_the_place_of_an_open_one_is_not_ch
     charge(ledger, 3)
     remove(path)
     assert in_child(lambda: charge(PrivacyLedger(path, epsilon=50))) == "nothing raised"
-    with pytest.raises(LedgerError, match="was replaced by another file while this process had it open"):
+    with pytest.raises(LedgerError, match="was replaced by another file while this process used it"):
         charge(ledger)
     assert len(PrivacyLedger(path).entries()) == 1
+
+
+def test_a_worker_that_used_a_ledger_before_charges_the_one_that_took_its_place(path):
+    """Those of joblib stay, and get a new handle with each task."""
+    first = PrivacyLedger(path, epsilon=50)
+    with multiprocessing.get_context("fork").Pool(1) as worker:
+        worker.apply(charge, (first, 3))
+        remove(path)
+        second = PrivacyLedger(path, epsilon=50)
+        for times in range(1, 4):
+            charge(second)
+            worker.apply(charge, (second, 2))
+            assert len(second.entries()) == 3 * times
+        with pytest.raises(LedgerError, match="was replaced"):
+            worker.apply(charge, (first,))
+        worker.apply(charge, (second,))
+    assert second.spent == 1
+    assert len(second.entries()) == 10
 
 
 def test_an_older_state_of_a_ledger_is_not_charged_by_who_has_the_newer_one_open(path, tmp_path):
