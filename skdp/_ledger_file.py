@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import secrets
 import shutil
 import sqlite3
 import tempfile
@@ -20,34 +21,50 @@ CREATE TABLE entries (
     noise_multipliers TEXT NOT NULL
 );
 CREATE TABLE budget (
-    id INTEGER PRIMARY KEY CHECK (id = 1), epsilon_cap TEXT, delta_cap TEXT, epsilon TEXT NOT NULL, delta TEXT NOT NULL
+    id INTEGER PRIMARY KEY CHECK (id = 1), epsilon_cap TEXT, delta_cap TEXT, epsilon TEXT NOT NULL, delta TEXT NOT NULL,
+    identity TEXT NOT NULL
 );
 """
+_BESIDE = ("-wal", "-shm", "-journal")
 
 
 class LedgerError(OSError):
     """A ledger's file that cannot be read or written. What was to be charged is not charged, and not released."""
 
 
-def create(path: str, epsilon: Fraction | None, delta: Fraction | None) -> bool:
-    """Make an empty ledger with these caps, whole or not at all; return False where a file is there already."""
+def create(path: str, epsilon: Fraction | None, delta: Fraction | None) -> str | None:
+    """Make an empty ledger with these caps, whole or not at all; return its identity, None where a file is there.
+
+    Raises
+    ------
+    LedgerError
+        If it cannot be made, or if a file is there that SQLite would take for a part of it.
+    """
+    _refuse_beside_leftovers(path)
     if os.path.lexists(path):
-        return False
+        return None
+    identity = secrets.token_hex(16)
     try:
         handle, temporary = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".ledger-")  # of mode 0600
     except OSError as error:
         raise LedgerError(f"The ledger {path!r} cannot be made: {error.strerror}.") from None
     os.close(handle)
     try:
-        _initialise(temporary, epsilon, delta)
+        _initialise(temporary, epsilon, delta, identity)
         os.link(temporary, path)  # fails where another process was faster
     except FileExistsError:
-        return False
+        return None
     except (OSError, sqlite3.Error) as error:
         raise LedgerError(f"The ledger {path!r} cannot be made: {error}.") from None
     finally:
         Path(temporary).unlink(missing_ok=True)
-    return True
+    return identity
+
+
+def acknowledge(path: str) -> None:
+    """Take the file that is there now for the one to use, even where it took the place of one that was open."""
+    with _OPEN.lock:
+        _OPEN.forget_others(path)
 
 
 def temporary_path() -> str:
@@ -58,14 +75,15 @@ def temporary_path() -> str:
 
 
 @contextmanager
-def transaction(path: str) -> Iterator[sqlite3.Connection]:
+def transaction(path: str, identity: str | None) -> Iterator[sqlite3.Connection]:
     """Hold the right to write while the block runs; all of it is written, or nothing is."""
     with _OPEN.lock, _translated(path):
-        connection = _OPEN.connection(path)
+        connection = _OPEN.connection(path, identity)
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield connection
             connection.execute("COMMIT")
+            _OPEN.check(path, identity)  # what was written to a file that somebody deleted meanwhile is lost
         except BaseException:
             with suppress(sqlite3.Error):
                 connection.execute("ROLLBACK")
@@ -73,12 +91,13 @@ def transaction(path: str) -> Iterator[sqlite3.Connection]:
 
 
 @contextmanager
-def reading(path: str) -> Iterator[sqlite3.Connection]:
+def reading(path: str, identity: str | None = None) -> Iterator[sqlite3.Connection]:
     """Show the block one state of the file, in which each charge is whole."""
     with _OPEN.lock, _translated(path):
+        _OPEN.check(path, identity)
         # SQLite needs to write beside the file, unless it may take for granted that nobody does
-        fixed = not os.access(os.path.dirname(path), os.W_OK) and _identity(path) and not os.path.exists(path + "-wal")
-        connection = _opened(path, "ro&immutable=1") if fixed else _OPEN.connection(path)
+        fixed = not os.access(os.path.dirname(path), os.W_OK) and not os.path.exists(path + "-wal")
+        connection = _opened(path, "ro&immutable=1") if fixed else _OPEN.connection(path, identity)
         connection.execute("BEGIN")
         try:
             yield connection
@@ -122,18 +141,38 @@ class _Connections:
     def __init__(self):
         self.lock = threading.RLock()
         self._by_path: dict[str, tuple] = {}
+        self._places: dict[
+            tuple, tuple[int, int]
+        ] = {}  # of each ledger used; outlasts connections, which a fork closes
         self._inherited: list = []
 
-    def connection(self, path: str) -> sqlite3.Connection:
-        """Return the connection to the file that is there now, even where it took another's place."""
-        file = _identity(path)
+    def connection(self, path: str, identity: str | None) -> sqlite3.Connection:
+        """Return the connection to the file that is there now; raise unless that is the one that `check` wants."""
+        place = self.check(path, identity)
         connection, opened = self._by_path.get(path, (None, None))
-        if opened != file:
+        if opened != place:
             if connection is not None:
+                self._by_path.pop(path)
                 connection.close()
             connection = _opened(path, "rw")
-            self._by_path[path] = connection, file
+            self._by_path[path] = connection, place
+            self.check(path, identity)  # it may have gone before it was opened
         return connection
+
+    def check(self, path: str, identity: str | None) -> tuple[int, int]:
+        """Return the place of the file at the path; raise unless this process has used this ledger there alone."""
+        place = _place(path)
+        if self._places.setdefault((path, identity), place) != place:
+            raise LedgerError(
+                f"The ledger {path!r} was replaced by another file while this process used it, so nothing can be "
+                "charged: put the first one back, or make a new PrivacyLedger of this path if the other one is meant."
+            )
+        return place
+
+    def forget_others(self, path: str):
+        """Forget the files that were at the path before."""
+        place = _place(path)
+        self._places = {key: own for key, own in self._places.items() if key[0] != path or own == place}
 
     def close(self):
         while self._by_path:
@@ -161,7 +200,7 @@ if hasattr(os, "register_at_fork"):
 atexit.register(_OPEN.close)
 
 
-def _identity(path: str) -> tuple[int, int]:
+def _place(path: str) -> tuple[int, int]:
     """Return what tells a file from another at its path; a missing one is never made anew, which would forget it."""
     try:
         found = os.stat(path)
@@ -198,14 +237,26 @@ def _translated(path: str) -> Iterator[None]:
         raise LedgerError(f"The ledger {path!r} {kind}: {error}. Nothing was charged or released.") from None
 
 
-def _initialise(path: str, epsilon: Fraction | None, delta: Fraction | None) -> None:
+def _refuse_beside_leftovers(path: str) -> None:
+    """Raise where a file of SQLite's lies beside a ledger that is not there: a new one would take its charges over."""
+    leftovers = [path + ending for ending in _BESIDE if os.path.lexists(path + ending)]
+    if leftovers and not os.path.lexists(path):  # looked at second: whoever makes the ledger makes it before these
+        raise LedgerError(
+            f"The ledger {path!r} cannot be made beside {leftovers[0]!r}, the rest of a ledger whose own file was "
+            "deleted or moved: its charges and its cap would become the new one's. Put that file back, or name another "
+            f"path; if its charges count no more, delete {' and '.join(map(repr, leftovers))}, too, while no process "
+            "uses them."
+        )
+
+
+def _initialise(path: str, epsilon: Fraction | None, delta: Fraction | None, identity: str) -> None:
     connection = sqlite3.connect(path, isolation_level=None)
     try:
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.executescript(f"BEGIN; {_SCHEMA} COMMIT;")
         caps = [None if cap is None else spelled(cap) for cap in (epsilon, delta)]
-        connection.execute("INSERT INTO budget VALUES (1, ?, ?, '0/1', '0/1')", caps)
+        connection.execute("INSERT INTO budget VALUES (1, ?, ?, '0/1', '0/1', ?)", [*caps, identity])
     finally:
         connection.close()  # the last to close a file in this mode leaves one file, not three
 

@@ -17,7 +17,7 @@ from sklearn.impute import SimpleImputer
 
 from skdp import _frames
 from skdp._checks import ParameterError, check_columns, check_integer, nearest, without_cells
-from skdp._recipe_values import Place, check_keys, distributions, hierarchies, plain, schema
+from skdp._recipe_values import Place, check_keys, distributions, hierarchies, learned_bounds, plain, schema
 from skdp.anonymity import KAnonymizer
 from skdp.binning import IntervalBinner, QuantileBinner
 from skdp.cleaning import PIICleaner
@@ -64,6 +64,7 @@ _VALUES = {
     (FakerSynthesizer, "schema"): schema,
     (DistributionImputer, "distributions"): distributions,
     (KAnonymizer, "hierarchies"): hierarchies,
+    **{(step, "bounds"): learned_bounds for step in (DistributionImputer, OutlierDropper, QuantileBinner)},
 }
 
 

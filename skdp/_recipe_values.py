@@ -1,4 +1,4 @@
-"""What the values of a recipe stand for: plain values, schemas, distributions, hierarchies. Nothing here runs code."""
+"""What the values of a recipe stand for: plain values, schemas, distributions, bounds. Nothing here runs code."""
 
 import datetime
 import json
@@ -13,6 +13,7 @@ import pandas as pd
 
 from skdp._addresses import is_undeliverable
 from skdp._checks import ParameterError, nearest
+from skdp.bounds import DPBounds
 from skdp.imputation import Conditional
 from skdp.specifications import Choice, Copy, Dates, Fake, FromColumn, Integers, Specification
 
@@ -255,6 +256,27 @@ def _hashable(value: Any, place: Place) -> Any:
     if any(isinstance(part, list | dict) for part in parts):
         raise place.error("must be a single value, not an array or a table.")
     return value
+
+
+def learned_bounds(given: Any, place: Place) -> Any:
+    """Return the bounds of a step that may learn them: a pair or ``{ epsilon = … }``, or such for each column."""
+    if not isinstance(given, Mapping):
+        return given
+    if isinstance(given.get("epsilon"), int | float):  # no column's: those have pairs and tables
+        return _dp_bounds(given, place)
+    return {
+        column: _dp_bounds(one, place.at(column)) if isinstance(one, Mapping) else one for column, one in given.items()
+    }
+
+
+def _dp_bounds(given: Mapping, place: Place) -> DPBounds:
+    check_keys(given, ("epsilon", "low", "failure"), place)
+    if "epsilon" not in given:
+        raise place.error("needs the key 'epsilon', what learning the bounds may cost, such as { epsilon = 0.2 }.")
+    try:
+        return DPBounds(**given)
+    except ParameterError as error:
+        raise place.error(str(error)) from None
 
 
 def hierarchies(given: Any, place: Place) -> Any:

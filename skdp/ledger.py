@@ -55,8 +55,9 @@ class PrivacyLedger:
     ParameterError
         If a cap is no such number, or is not the one that the file was made with.
     LedgerError
-        If the file cannot be made or read, or is no ledger; an ``OSError``. By `charge`, also if it cannot be written,
-        be it read-only or the disk full: then nothing is released.
+        If the file cannot be made or read, or is no ledger; an ``OSError``. A new one is not made beside what a ledger
+        that was deleted left there (``-wal``, ``-shm``). By `charge`, also if the file cannot be written, be it
+        read-only or the disk full, or if it was deleted or replaced since: then nothing is released.
 
     See Also
     --------
@@ -67,9 +68,10 @@ class PrivacyLedger:
     -----
     The file is SQLite's, in its write-ahead mode: readers see each charge whole or not at all. A charge is committed
     before the call returns, so a process that is killed at any moment loses none. A machine that loses its power may
-    lose the last ones, though never the file. Beside the file SQLite keeps two more (``-wal``, ``-shm``) while
-    anyone has it open: copy all three, or none. The file belongs on a disk of this machine; network file systems do
-    not keep the locks that SQLite needs.
+    lose the last ones, though never the file. Beside the file SQLite keeps two more (``-wal``, ``-shm``) while anyone
+    has it open, and after a process was killed, with the last charges in them: copy, move or delete all three, or none.
+    A handle stays with the ledger it was made for, and charges no other that took its place. The file belongs on a disk
+    of this machine; network file systems do not keep the locks that SQLite needs.
 
     Charges add up by basic composition (Dwork, Kenthapadi, McSherry, Mironov and Naor, *Our data, ourselves: privacy
     via distributed noise generation*, EUROCRYPT 2006), exactly: this is what the cap holds for. `composed` gives the
@@ -109,10 +111,13 @@ class PrivacyLedger:
             delta = Fraction(0)
         self._temporary = path is None
         self.path = _ledger_file.temporary_path() if path is None else os.path.realpath(os.fspath(path))
-        if _ledger_file.create(self.path, epsilon, delta):
-            self.epsilon, self.delta = epsilon, delta
+        made = _ledger_file.create(self.path, epsilon, delta)
+        _ledger_file.acknowledge(self.path)
+        if made is None:
+            self.epsilon, self.delta, self._identity = self._found_in_file(epsilon, delta)
         else:
-            self.epsilon, self.delta = self._caps_of_file(epsilon, delta)
+            self.epsilon, self.delta, self._identity = epsilon, delta, made
+            self._totals()  # raises where the file says something else
 
     @property
     def spent(self) -> float:
@@ -153,13 +158,13 @@ class PrivacyLedger:
         if not rows:
             return
         row = _row(guarantee, str(estimator), int(rows), str(purpose))
-        with _ledger_file.transaction(self.path) as connection:
-            epsilon_cap, delta_cap, epsilon, delta = _budget(connection)
+        with _ledger_file.transaction(self.path, self._identity) as connection:
+            epsilon, delta = self._spent(connection)
             after = _fraction(guarantee.epsilon) + epsilon, _fraction(guarantee.delta) + delta
-            if epsilon_cap is not None and after[0] > epsilon_cap:
-                raise BudgetExceededError(self._exceeded(guarantee, estimator, "ε", epsilon_cap, epsilon))
-            if delta_cap is not None and after[1] > delta_cap:
-                raise BudgetExceededError(self._exceeded(guarantee, estimator, "δ", delta_cap, delta))
+            if self.epsilon is not None and after[0] > self.epsilon:
+                raise BudgetExceededError(self._exceeded(guarantee, estimator, "ε", self.epsilon, epsilon))
+            if self.delta is not None and after[1] > self.delta:
+                raise BudgetExceededError(self._exceeded(guarantee, estimator, "δ", self.delta, delta))
             connection.execute("INSERT INTO entries VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
             connection.execute("UPDATE budget SET epsilon = ?, delta = ?", [spelled(total) for total in after])
 
@@ -186,7 +191,8 @@ class PrivacyLedger:
         ImportError
             If ``dp-accounting`` is needed and not there.
         """
-        with _ledger_file.reading(self.path) as connection:
+        with _ledger_file.reading(self.path, self._identity) as connection:
+            self._spent(connection)
             found = connection.execute("SELECT epsilon, delta, columns, scope, reasons, noise_multipliers FROM entries")
             parts = [_guarantee(*row) for row in found]
         return compose(parts, delta=delta, method=method)
@@ -201,7 +207,8 @@ class PrivacyLedger:
             than exactly), ``rows``, ``purpose``, ``scope`` and ``reasons`` (why ε is infinite).
         """
         columns = ["time", "estimator", "columns", "epsilon", "delta", "rows", "purpose", "scope", "reasons"]
-        with _ledger_file.reading(self.path) as connection:
+        with _ledger_file.reading(self.path, self._identity) as connection:
+            self._spent(connection)
             found = connection.execute(f"SELECT {', '.join(columns)} FROM entries ORDER BY id").fetchall()
         table = pd.DataFrame(found, columns=columns)
         return table.assign(
@@ -231,22 +238,33 @@ class PrivacyLedger:
         return self  # a handle does not change: what a copy would share is all there is
 
     def __reduce__(self):
-        return _handle, (self.path, self.epsilon, self.delta, self._temporary)
+        return _handle, (self.path, self.epsilon, self.delta, self._temporary, self._identity)
 
     def _totals(self) -> tuple:
-        with _ledger_file.reading(self.path) as connection:
-            return _budget(connection)[2:]
+        with _ledger_file.reading(self.path, self._identity) as connection:
+            return self._spent(connection)
 
-    def _caps_of_file(self, epsilon, delta) -> tuple:
-        """Return the caps that the file was made with; raise where others are asked for."""
+    def _spent(self, connection) -> tuple:
+        """Return what is spent of ε and δ; raise where the file is not the one that this handle was made for."""
+        epsilon_cap, delta_cap, epsilon, delta, identity = _budget(connection)
+        if (epsilon_cap, delta_cap, identity) != (self.epsilon, self.delta, self._identity):
+            raise LedgerError(
+                f"The ledger {self.path!r} is not the one that this handle was made for: another took its place. "
+                "Nothing was charged or released. Put the first one back, or make a new PrivacyLedger of this path if "
+                "the other one is meant."
+            )
+        return epsilon, delta
+
+    def _found_in_file(self, epsilon, delta) -> tuple:
+        """Return the caps that the file was made with, and its identity; raise where other caps are asked for."""
         with _ledger_file.reading(self.path) as connection:
-            kept = _budget(connection)[:2]
+            *kept, _, _, identity = _budget(connection)
         for name, asked, own in (("epsilon", epsilon, kept[0]), ("delta", delta, kept[1])):
             if asked is not None and asked != own:
                 made = "no cap" if own is None else f"{rounded_up(own):g}"
                 requirement = f"None or the cap that {self.path!r} was made with ({made})"
                 raise invalid(self, name, float(asked), requirement)
-        return kept
+        return *kept, identity
 
     def _exceeded(self, guarantee, estimator, symbol, cap, spent) -> str:
         if not guarantee.is_finite:
@@ -350,10 +368,13 @@ def _steps_with_ledger(owner: Any, seen: set[int]) -> Iterator[Any]:
             yield from _steps_with_ledger(part, seen)
 
 
-def _handle(path: str, epsilon: Fraction | None, delta: Fraction | None, temporary: bool) -> PrivacyLedger:
+def _handle(
+    path: str, epsilon: Fraction | None, delta: Fraction | None, temporary: bool, identity: str | None
+) -> PrivacyLedger:
     """Return another handle to a file that is not looked at before it is charged."""
     ledger = PrivacyLedger.__new__(PrivacyLedger)
     ledger.path, ledger.epsilon, ledger.delta, ledger._temporary = path, epsilon, delta, temporary
+    ledger._identity = identity
     return ledger
 
 
@@ -395,9 +416,10 @@ def _guarantee(epsilon, delta, columns, scope, reasons, noise_multipliers) -> Pr
 
 
 def _budget(connection: Any) -> tuple:
-    """Return the caps for ε and δ (None: no cap), and what is spent of each."""
-    found = connection.execute("SELECT epsilon_cap, delta_cap, epsilon, delta FROM budget").fetchone()
-    return tuple(None if text is None else exact(text) for text in found)
+    """Return the caps for ε and δ (None: no cap), what is spent of each, and the identity of the file."""
+    _, *figures = connection.execute("SELECT * FROM budget").fetchone()
+    identity = figures[4] if len(figures) > 4 else None  # the first ledgers had none
+    return *(None if text is None else exact(text) for text in figures[:4]), identity
 
 
 def _fraction(number: Fraction | float) -> Fraction | float:

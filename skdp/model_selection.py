@@ -14,9 +14,11 @@ from sklearn.metrics import check_scoring
 from sklearn.model_selection import GridSearchCV, ParameterGrid, ParameterSampler, RandomizedSearchCV, check_cv
 from sklearn.utils.validation import check_is_fitted
 
+from skdp import _frames
 from skdp._checks import ParameterError, check_columns, invalid
 from skdp.accounting import rounded_up
 from skdp.base import PrivacyTransformer
+from skdp.binning import QuantileBinner
 from skdp.ledger import PrivacyLedger
 from skdp.pipeline import Pipeline
 from skdp.private_search import PrivateSearchCV
@@ -45,7 +47,9 @@ class ReleaseScorer:
     ------
     ParameterError
         When called, if there is no such step or column, if the estimator releases no table, or if `metric` returns
-        no number.
+        no number. An unknown column is named before anything is fitted or charged, where the names of all columns that
+        the steps put out are known: not behind steps that are not skdp's, nor where bins of `skdp.QuantileBinner`
+        become columns. There it is named once the table has been released, and charged.
 
     See Also
     --------
@@ -55,7 +59,9 @@ class ReleaseScorer:
     -----
     The table scored is the one that `fit_transform` releases, rows that are dropped left out, not the one that
     `transform` serves: a fresh copy of the pipeline's front is fitted to the rows at hand. Where its steps have a
-    ledger, that is one more release, and charged; with `step` set to one in front of the noise it is free.
+    ledger, that is one more release, and charged; with `step` set to one in front of the noise it is free. A search
+    takes an error of a scorer for a score that is missing, and charges its fits all the same; `search_cost` meets such
+    an error first, and charges nothing.
 
     **k on a test fold means nothing.** A scorer is called with the rows of the test fold, which are fewer than those
     released and hold other classes. Search with ``return_train_score=True`` and read ``mean_train_…``; `best_utility`
@@ -104,24 +110,23 @@ class ReleaseScorer:
         score : float
             What `metric` returns.
         """
-        released = self._released(estimator, X, y)
+        front = self._front(estimator)
+        if _frames.is_frame(X):
+            self._check_columns(_columns_out(front, list(X.columns)))
+        released = _released(clone(front), X, y)
+        self._check_columns(getattr(released, "columns", None))
         given = [X, released] if _compares(self.metric) else [released]
         if self.columns is not None:
-            columns = [self.columns] if isinstance(self.columns, str) else list(self.columns)
-            if hasattr(released, "columns"):
-                check_columns(self, "columns", columns, list(released.columns))
-            given.append(columns)
+            given.append([self.columns] if isinstance(self.columns, str) else list(self.columns))
         score = self.metric(*given, **self.options)
         if not isinstance(score, Real | np.number):
             name, kind = getattr(self.metric, "__name__", self.metric), type(score).__name__
             raise invalid(self, "metric", name, f"a function that returns a number, not {kind}")
         return float(score)
 
-    def _released(self, estimator, X, y):
-        front = clone(self._front(estimator))
-        if hasattr(front, "fit_release"):
-            return front.fit_release(X, y)[0]
-        return front.fit_transform(X) if y is None else front.fit_transform(X, y)
+    def _check_columns(self, released):
+        if self.columns is not None and released is not None:
+            check_columns(self, "columns", self.columns, list(released))
 
     def _front(self, estimator):
         """Return the part of an estimator that releases the table."""
@@ -140,6 +145,28 @@ class ReleaseScorer:
             raise ParameterError("ReleaseScorer found no step of skdp in the pipeline; name the one that releases.")
         name, step = estimator.steps[last]
         return Pipeline([*estimator.steps[:last], (name, getattr(step, "dropper", step))])
+
+
+def _columns_out(step: Any, columns: list) -> list | None:
+    """Return the columns that a step, fitted or not, will put out when it is fitted anew; None where nobody knows."""
+    if step is None or step == "passthrough":
+        return columns
+    if hasattr(step, "steps"):
+        for _, one in step.steps:
+            columns = None if columns is None else _columns_out(one, columns)
+        return columns
+    if not isinstance(step, PrivacyTransformer) or isinstance(step, QuantileBinner) and step.encode == "onehot":
+        return None
+    try:
+        return step._columns_out(columns)
+    except AttributeError:  # not fitted
+        return None
+
+
+def _released(front: Any, X: Any, y: Any) -> Any:
+    if hasattr(front, "fit_release"):
+        return front.fit_release(X, y)[0]
+    return front.fit_transform(X) if y is None else front.fit_transform(X, y)
 
 
 def _compares(metric: Any) -> bool:
@@ -318,15 +345,15 @@ class _BestUtility:
 
     def _none_reaches(self, cv_results, short, utility) -> str:
         wanted = " and ".join(f"{name} {relation} {float(limit):g}" for name, limit, relation in self._limits())
-        if np.isnan(utility).all():
-            why = f"{self.metric!r} is NaN for all, since their fits failed"
+        worst = [(name, self._worst(cv_results, name, relation)) for name, _, relation in self._limits()]
+        failed = [name for name, scores in [(self.metric, utility), *worst] if np.isnan(scores).all()]
+        if failed:
+            why = f"{failed[0]!r} is NaN for all, since their fits or scores failed; error_score='raise' shows why"
             return f"No candidate reaches {wanted or 'any score'}: {why}."
         scales = np.array([1.0, *(abs(float(limit)) or 1.0 for _, limit, _ in self._limits())])[:, None]
         far = (np.maximum(short, 0) / scales).sum(axis=0)
         nearest = int(np.nanargmin(np.where(np.isnan(utility), np.nan, far)))
-        reached = ", ".join(
-            f"{name} = {self._worst(cv_results, name, relation)[nearest]:g}" for name, _, relation in self._limits()
-        )
+        reached = ", ".join(f"{name} = {scores[nearest]:g}" for name, scores in worst)
         return f"No candidate reaches {wanted}. The nearest is {cv_results['params'][nearest]}, with {reached}."
 
 

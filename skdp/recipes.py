@@ -142,6 +142,8 @@ def load(path: str | Path, random_state: int | None = None) -> RecipePipeline:
     - ``distributions`` of `DistributionImputer`, ``"observed"`` or for each column such a word, weights of texts
       ``{ male = 49, female = 51 }``, weights of values and ranges ``[{ range = [0, 9], weight = 25 }, { value = 10,
       weight = 3 }]``, or such for each group: ``{ groups = [{ group = "MEXICO", weights = ... }], otherwise = ... }``;
+    - ``bounds`` of `DistributionImputer`, `OutlierDropper` and `QuantileBinner`, ``[lowest, highest]``, or
+      ``{ epsilon = 0.2 }`` (and ``low``, ``failure``) for `skdp.DPBounds`, which learns them, or such for each column;
     - ``hierarchies`` of `KAnonymizer`, for each column a table from each value to the array of nodes above it, the
       root last, or the name of a CSV file in ARX's form, in the folder of the recipe or below it.
 

@@ -482,8 +482,8 @@ def test_the_killing_would_show_a_ledger_that_commits_late(path, tmp_path):
     ledger, side = PrivacyLedger(path), tmp_path / "released"
 
     def spend_in_one_transaction():
-        with skdp.ledger._ledger_file.transaction(path) as connection:
-            skdp.ledger._ledger_file.transaction = lambda _: contextlib.nullcontext(connection)  # the planted bug
+        with skdp.ledger._ledger_file.transaction(path, None) as connection:
+            skdp.ledger._ledger_file.transaction = lambda *_: contextlib.nullcontext(connection)  # the planted bug
             spend_and_tell(ledger, side)
 
     process = multiprocessing.get_context("fork").Process(target=spend_in_one_transaction)
@@ -525,17 +525,169 @@ def test_a_file_that_is_no_ledger_is_refused_and_left_alone(path, content):
     assert Path(path).read_bytes() == before
 
 
-def test_a_ledger_put_in_the_place_of_another_is_the_one_that_is_charged(path):
-    ledger = PrivacyLedger(path)
-    charge(ledger)
+LEFT = r"The ledger '.*' cannot be made beside '.*budget.sqlite-wal', the rest of a ledger whose own file was deleted"
+
+
+def remove(path, endings=("", "-wal", "-shm")):
+    for ending in endings:
+        Path(path + ending).unlink(missing_ok=True)
+
+
+def spend_and_be_killed(path):
+    process = multiprocessing.get_context("fork").Process(target=kill_after_charges, args=(path,))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert os.path.exists(path + "-wal")
+
+
+def kill_after_charges(path):
+    charge(PrivacyLedger(path, epsilon=50), 5)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_no_ledger_is_made_beside_the_charges_of_one_that_was_deleted(path):
+    spend_and_be_killed(path)
     os.unlink(path)
-    for end in ("-wal", "-shm"):
-        Path(path + end).unlink(missing_ok=True)
-    with pytest.raises(LedgerError):
+    left = {name: name.read_bytes() for name in Path(path).parent.iterdir()}
+    for caps in ({"epsilon": 2}, {}):
+        with pytest.raises(LedgerError, match=LEFT):
+            PrivacyLedger(path, **caps)  # SQLite would put the old cap and the old charges into the new file
+    assert {name: name.read_bytes() for name in Path(path).parent.iterdir()} == left
+    remove(path)
+    ledger = PrivacyLedger(path, epsilon=2)
+    with pytest.raises(BudgetExceededError):
+        charge(ledger, 21)
+    assert (ledger.spent, ledger.remaining, len(ledger.entries())) == (2, 0, 20)
+
+
+def test_the_charges_of_a_killed_process_count_while_its_file_is_there(path):
+    spend_and_be_killed(path)
+    assert len(PrivacyLedger(path, epsilon=50).entries()) == 5
+    with pytest.raises(ParameterError, match=r"was made with \(50\)"):
+        PrivacyLedger(path, epsilon=2)
+
+
+@pytest.mark.parametrize("ending", ["-wal", "-shm", "-journal"])
+def test_each_file_that_sqlite_would_take_over_is_named_and_left_alone(path, ending):
+    Path(path + ending).touch()
+    with pytest.raises(LedgerError, match=rf"delete '.*budget.sqlite{ending}', too"):
+        PrivacyLedger(path)
+    assert [name.name for name in Path(path).parent.iterdir()] == ["budget.sqlite" + ending]
+
+
+def test_a_ledger_deleted_while_it_is_open_is_neither_charged_nor_made_anew(path):
+    ledger = PrivacyLedger(path, epsilon=50)
+    charge(ledger, 3)
+    os.unlink(path)
+    with pytest.raises(LedgerError, match=r"not there \(any more\)"):
         charge(ledger)
-    PrivacyLedger(path)
-    charge(ledger)
+    with pytest.raises(LedgerError, match=LEFT):
+        PrivacyLedger(path, epsilon=2)
+    assert in_child(lambda: PrivacyLedger(path, epsilon=2)).startswith("LedgerError: The ledger")
+
+
+@pytest.mark.usefixtures("nothing_drawn")
+@pytest.mark.parametrize("handle", [lambda one: one, lambda one: pickle.loads(pickle.dumps(one)), copy.deepcopy])
+def test_a_ledger_in_the_place_of_another_is_charged_by_its_own_handles_alone(path, handle):
+    old = handle(PrivacyLedger(path, epsilon=50))
+    charge(old, 3)
+    remove(path)
+    new = PrivacyLedger(path, epsilon=50)
+    for use in (
+        charge,
+        PrivacyLedger.entries,
+        PrivacyLedger.composed,
+        lambda one: one.spent,
+        lambda one: one.remaining,
+    ):
+        with pytest.raises(LedgerError, match="is not the one that this handle was made for"):
+            use(old)
+    with pytest.raises(LedgerError, match="Nothing was charged or released"):
+        noise(old).fit_transform(ages())
+    charge(new)
+    assert len(new.entries()) == 1
+
+
+def test_a_ledger_that_another_process_put_in_the_place_of_an_open_one_is_not_charged(path):
+    ledger = PrivacyLedger(path, epsilon=50)
+    charge(ledger, 3)
+    remove(path)
+    assert in_child(lambda: charge(PrivacyLedger(path, epsilon=50))) == "nothing raised"
+    with pytest.raises(LedgerError, match="was replaced by another file while this process used it"):
+        charge(ledger)
     assert len(PrivacyLedger(path).entries()) == 1
+
+
+def test_a_worker_that_used_a_ledger_before_charges_the_one_that_took_its_place(path):
+    """Those of joblib stay, and get a new handle with each task."""
+    first = PrivacyLedger(path, epsilon=50)
+    with multiprocessing.get_context("fork").Pool(1) as worker:
+        worker.apply(charge, (first, 3))
+        remove(path)
+        second = PrivacyLedger(path, epsilon=50)
+        for times in range(1, 4):
+            charge(second)
+            worker.apply(charge, (second, 2))
+            assert len(second.entries()) == 3 * times
+        with pytest.raises(LedgerError, match="was replaced"):
+            worker.apply(charge, (first,))
+        worker.apply(charge, (second,))
+    assert second.spent == 1
+    assert len(second.entries()) == 10
+
+
+def test_an_older_state_of_a_ledger_is_not_charged_by_who_has_the_newer_one_open(path, tmp_path):
+    ledger = PrivacyLedger(path, epsilon=1)
+    skdp.ledger._ledger_file._OPEN.close()
+    backup = tmp_path / "backup"
+    backup.write_bytes(Path(path).read_bytes())
+    charge(ledger, 10)
+    remove(path, ("-wal", "-shm"))
+    backup.rename(path)
+    with pytest.raises(LedgerError, match="was replaced by another file"):
+        charge(ledger)
+
+
+def test_a_file_deleted_in_the_middle_of_a_charge_is_noticed(path, monkeypatch):
+    ledger, spent = PrivacyLedger(path), PrivacyLedger._spent
+
+    def spent_while_another_deletes(self, connection):
+        os.unlink(path)
+        return spent(self, connection)
+
+    monkeypatch.setattr(PrivacyLedger, "_spent", spent_while_another_deletes)
+    with pytest.raises(LedgerError, match="not there"):
+        charge(ledger)
+
+
+def test_of_eight_processes_that_make_one_ledger_none_is_refused(path):
+    context = multiprocessing.get_context("fork")
+    for number in range(5):
+        own = f"{path}{number}"
+        start = context.Barrier(8)
+        processes = [context.Process(target=make_and_charge, args=(own, start)) for _ in range(8)]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join()
+            assert process.exitcode == 0
+        assert len(PrivacyLedger(own, epsilon=2).entries()) == 16
+
+
+def make_and_charge(path, start):
+    start.wait()
+    charge(PrivacyLedger(path, epsilon=2), 2)
+
+
+def test_a_ledger_made_before_ledgers_had_an_identity_still_counts(path):
+    PrivacyLedger(path, epsilon=1)
+    skdp.ledger._ledger_file._OPEN.close()
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("ALTER TABLE budget DROP COLUMN identity")
+    ledger = PrivacyLedger(path, epsilon=1)
+    charge(pickle.loads(pickle.dumps(ledger)), 2)
+    assert len(ledger.entries()) == 2
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path):

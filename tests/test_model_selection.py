@@ -14,13 +14,14 @@ from sklearn.exceptions import FitFailedWarning, NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import make_pipeline as sklearn_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from skdp import (
     BudgetExceededError,
     KAnonymizer,
     LaplaceNoise,
     OutlierDropper,
+    PIICleaner,
     PrivacyLedger,
     QuantileBinner,
     TrainOnKept,
@@ -172,6 +173,39 @@ def test_what_cannot_be_scored_is_named(people):
         ReleaseScorer(len)(DummyClassifier(), people[0])
 
 
+def test_a_column_that_is_not_there_is_named_before_anything_is_fitted_or_charged(people):
+    scorer, ledger = ReleaseScorer(k_anonymity, columns=["Age", "Regoin"]), PrivacyLedger()
+    kept = TrainOnKept(make_pipeline(OutlierDropper(), "passthrough", model(ledger)[:2]), DummyClassifier())
+    for unfitted in (model(ledger), sklearn_pipeline(OutlierDropper(action="mask"), kept)):
+        fitted = clone(unfitted).fit(*people)
+        spent = ledger.spent
+        for estimator in (unfitted, fitted):
+            with pytest.raises(ParameterError, match="'Regoin' .* did you mean 'Region'"):
+                scorer(estimator, *people)
+        assert ledger.spent == spent
+
+
+def test_columns_that_steps_make_are_scored(people):
+    table = people[0].assign(Home="1 High Street\nLeeds, LS1 1AA")
+    scorer = ReleaseScorer(k_anonymity, columns=["Home_zip"])
+    cleaner = PIICleaner(addresses="Home")
+    for estimator in (cleaner, clone(cleaner).fit(table), make_pipeline(cleaner, QuantileBinner(columns="Age"))):
+        assert scorer(estimator, table) == 300
+    ages = people[0][["Age"]]
+    names = list(QuantileBinner(2, encode="onehot").fit(ages).get_feature_names_out())
+    other = QuantileBinner(2, encode="onehot").fit(ages + 100)
+    assert ReleaseScorer(k_anonymity, columns=names)(other, ages) == 150
+    scaled = sklearn_pipeline(FunctionTransformer(lambda X: X.add_suffix("s")), QuantileBinner(2))
+    assert ReleaseScorer(k_anonymity, columns=["Ages"])(scaled, ages) > 100
+
+
+def test_a_column_that_no_step_in_front_of_the_named_one_makes_is_named(people):
+    cleaner = PIICleaner(addresses="Home").fit(people[0].assign(Home="1 High Street\nLeeds, LS1 1AA"))
+    pipeline = sklearn_pipeline(QuantileBinner(columns="Age"), cleaner)
+    with pytest.raises(ParameterError, match="'Home_zip'"):
+        ReleaseScorer(k_anonymity, columns=["Home_zip"], step="quantilebinner")(pipeline, people[0])
+
+
 # best_utility
 
 
@@ -207,8 +241,12 @@ def test_the_nearest_is_named_where_none_is_safe_enough():
 def test_failed_candidates_are_never_chosen():
     results = RESULTS | {"mean_test_auc": [0.6, 0.7, np.nan]}
     assert best_utility("auc")(results) == 1
-    with pytest.raises(ValueError, match="NaN for all"):
+    with pytest.raises(
+        ValueError, match="reaches k >= 1: 'auc' is NaN for all, since their fits or scores failed; err"
+    ):
         best_utility("auc", at_least={"k": 1})(RESULTS | {"mean_test_auc": [np.nan] * 3})
+    with pytest.raises(ValueError, match="reaches epsilon <= 9: 'epsilon' is NaN for all, since their fits or scores"):
+        best_utility("auc", at_most={"epsilon": 9})(RESULTS | {"split0_test_epsilon": [np.nan] * 3})
     results = RESULTS | {"split0_train_k": [np.nan, 5, 4]}
     assert best_utility("auc", at_least={"k": 5})(results) == 1
 
@@ -283,6 +321,14 @@ def test_random_candidates_are_those_that_the_search_will_draw(people):
     assert ledger.spent == pytest.approx(cost.epsilon)
     with pytest.raises(ValueError, match="an int as 'random_state'"):
         search_cost(search.set_params(random_state=None), *people)
+
+
+def test_a_column_that_is_not_there_is_named_with_the_cost_and_nothing_is_charged(people):
+    ledger, scoring = PrivacyLedger(), {"auc": "roc_auc", "k": ReleaseScorer(k_anonymity, columns=["Regoin"])}
+    search = GridSearchCV(model(ledger), PARAMETERS, scoring=scoring, refit="auc", cv=3)
+    with pytest.raises(ParameterError, match="did you mean 'Region'"):
+        search_cost(search, *people)
+    assert ledger.spent == 0
 
 
 def test_steps_without_a_ledger_are_counted_where_none_has_one(people):

@@ -13,6 +13,7 @@ from sklearn.naive_bayes import GaussianNB
 from skdp import IntervalBinner, KAnonymizer, LaplaceNoise, QuantileBinner, make_pipeline
 from skdp._checks import ParameterError
 from skdp.metrics import SCENARIOS, association_matrix, reidentification_risk
+from skdp.model_selection import best_utility
 from skdp.plots import (
     AssociationDisplay,
     ClassSizeDisplay,
@@ -593,6 +594,35 @@ def test_the_chosen_point_is_that_of_refit_if_any(refit):
     texts = drawn(display)
     assert any(text.startswith("chosen") for text in texts) == (refit is not False)
     assert ("None was chosen" in display.description()) == (refit is False)
+
+
+def test_what_best_utility_maximises_and_limits_is_what_is_drawn():
+    def scores(estimator, X, y):
+        return accuracy_and_k(estimator, X, y) | {"epsilon": estimator[0].epsilon}
+
+    search = searched(scoring=scores, refit=best_utility("accuracy", at_least={"k": -9}, at_most={"epsilon": 10}))
+    display = PrivacyUtilityDisplay.from_search(search)
+    assert (display.utility_name, display.risk_name, display.safer) == ("accuracy", "epsilon", "lower")
+    assert display.candidates["risk"][display.chosen] <= 10
+    display = PrivacyUtilityDisplay.from_search(search, risk="k")
+    assert (display.utility_name, display.safer) == ("accuracy", "higher")
+    drawn(display)
+
+
+def test_without_an_epsilon_the_first_limit_of_best_utility_is_the_risk():
+    results = {
+        "params": [{"n_bins": 3}, {"n_bins": 9}],
+        **{f"{fold}_test_{name}": [0.5, 0.6] for fold in ("mean", "split0") for name in ("auc", "classes", "attack")},
+    }
+
+    def drawn_by(**limits):
+        search = type("Search", (), {"cv_results_": results, "refit": best_utility("auc", **limits), "best_index_": 1})
+        return PrivacyUtilityDisplay.from_search(search())
+
+    found = [drawn_by(at_least={"test_classes": 0.1}), drawn_by(at_most={"attack": 0.9}, at_least={"classes": 0.1})]
+    assert [(one.risk_name, one.safer) for one in found] == [("classes", "higher"), ("attack", "lower")]
+    with pytest.raises(ParameterError, match="found no 'epsilon'"):
+        drawn_by()
 
 
 def test_the_frontier_holds_those_that_no_other_beats():

@@ -21,11 +21,13 @@ from skdp import (
     Copy,
     Dates,
     DistributionImputer,
+    DPBounds,
     Fake,
     FakerSynthesizer,
     FromColumn,
     Integers,
     KAnonymizer,
+    QuantileBinner,
 )  # fmt: skip
 from skdp._recipe_files import SCIKIT_LEARN, STEPS, read
 from skdp.datasets import make_customer_survey
@@ -35,6 +37,7 @@ from skdp.recipes import load
 RECIPES = Path(__file__).parent.parent / "examples" / "recipes"
 REAL_SURVEY = Path(__file__).parent.parent.parent / "shared" / "data" / "customer_survey.csv"
 NOISE = '[[steps]]\nuse = "LaplaceNoise"\n'
+BINS = '[[steps]]\nuse = "QuantileBinner"\nepsilon = 1\n'
 
 
 @pytest.fixture
@@ -114,6 +117,31 @@ def test_rows_that_are_dropped_are_told(written):
     released, keep = load(written('[[steps]]\nuse = "OutlierDropper"\n')).fit_release(table)
     assert keep.tolist() == [True] * 50 + [False]
     assert len(released) == 50
+
+
+@pytest.mark.parametrize("step", ["QuantileBinner", "OutlierDropper", "DistributionImputer"])
+def test_bounds_that_are_learned(written, step):
+    def bounds(text):
+        return load(written(f'[[steps]]\nuse = "{step}"\nepsilon = 1\nbounds = {text}\n'))[0].bounds
+
+    assert bounds("[0, 90]") == [0, 90]
+    assert bounds("{ Age = [0, 90] }") == {"Age": [0, 90]}
+    assert bounds("{ epsilon = 0.2 }") == DPBounds(0.2)
+    assert bounds("{ Age = [0, 90], Debt = { epsilon = 1, low = 0, failure = 1e-6 } }") == {
+        "Age": [0, 90], "Debt": DPBounds(1, low=0, failure=1e-6),
+    }  # fmt: skip
+    assert bounds("{ epsilon = [0, 1] }") == {"epsilon": [0, 1]}  # a column of that name
+    assert bounds("{ epsilon = { epsilon = 2 } }") == {"epsilon": DPBounds(2)}
+    assert bounds("{ none = true }") is None
+
+
+def test_bounds_that_a_recipe_learns_are_those_of_python(written):
+    table = pd.DataFrame({"Age": np.arange(5000) % 60 + 20.0, "Debt": np.arange(5000) % 100 / 4})
+    text = '[[steps]]\nuse = "QuantileBinner"\nn_bins = 4\nepsilon = 1\nbounds = '
+    binner = load(written(text + "{ Age = [18, 80], Debt = { epsilon = 0.5 } }"), random_state=3)[0].fit(table)
+    own = QuantileBinner(4, epsilon=1, bounds={"Age": (18, 80), "Debt": DPBounds(0.5)}, random_state=3).fit(table)
+    pd.testing.assert_frame_equal(binner.transform(table), own.transform(table))
+    assert load(written(text + "{ Debt = { epsilon = 0.5 } }"))[0].fit(table).privacy_guarantee_.epsilon == 1.5
 
 
 def test_schemas(written):
@@ -226,6 +254,10 @@ ERRORS = {
     '\n\n[[steps]]\nuse = "LaplaseNoise"': "line 3, steps[1].use: there is no step 'LaplaseNoise'; did you mean 'Lapl",
     NOISE + "epsilom = 1": "steps[1].epsilom: there is no such key here; did you mean 'epsilon'",
     NOISE + "random_state = 1": "steps[1].random_state: cannot be set in a recipe; give it to skdp.recipes.load",
+    BINS + "bounds = { epsilon = -1 }": "steps[1].bounds: The 'epsilon' parameter of DPBounds must be a number of at",
+    BINS + "bounds = { Age = { epsilom = 1 } }": ".Age.epsilom: there is no such key here; did you mean 'epsilon'",
+    BINS + "bounds = { Age = { low = 0 } }": "steps[1].bounds.Age: needs the key 'epsilon', what learning the",
+    BINS + "bounds = { Age = { epsilon = [0, 1] } }": "steps[1].bounds.Age: The 'epsilon' parameter of DPBounds must",
     NOISE + "epsilon = nan": "steps[1].epsilon: must be a finite number",
     NOISE + "epsilon = 1\nepsilon = 2": "recipe.toml: is no valid TOML: Cannot overwrite a value (at",
     NOISE + "x = [": "recipe.toml: is no valid TOML: Invalid value (at",

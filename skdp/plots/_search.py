@@ -68,7 +68,7 @@ class PrivacyUtilityDisplay:
         self.safer = safer
 
     @classmethod
-    def from_search(cls, search: Any, utility: str | None = None, risk: str = "epsilon", *, safer: str | None = None):
+    def from_search(cls, search: Any, utility: str | None = None, risk: str | None = None, *, safer: str | None = None):
         """Return the display of a fitted search.
 
         Parameters
@@ -77,13 +77,16 @@ class PrivacyUtilityDisplay:
             The search, fitted. The chosen point is left out where its `refit` is False.
         utility : str, default=None
             The score that higher is better of, by its name in `scoring`. By default that of `refit` where it names one,
-            or the only one.
-        risk : str, default="epsilon"
+            as `skdp.model_selection.best_utility` does, or the only one.
+        risk : str, default=None
             The score, by its name in `scoring`, or a numeric parameter of the candidates, by its full name or its last
             part. A score is read from the train folds where the search was made with ``return_train_score=True``, as
-            those are like the table that is released.
+            those are like the table that is released. By default "epsilon", or the first limit of `best_utility` where
+            the search has no "epsilon".
         safer : {"lower", "higher"}, default=None
-            Which risk is the safer one. By default "higher" for k and l, "lower" for all others.
+            Which risk is the safer one. By default what `best_utility` wants of it: "higher" where it is to be at
+            least, "lower" where it is to be at most something; and without, "higher" for k and l, "lower" for all
+            others.
 
         Returns
         -------
@@ -103,8 +106,10 @@ class PrivacyUtilityDisplay:
                 f"has none even then, since it would tell more than was paid for. Got {name} instead."
             )
         utility = _default_utility(search, results) if utility is None else utility
+        wanted = _limits(search)
+        risk = _default_risk(results, wanted) if risk is None else risk
         if safer is None:
-            safer = "higher" if risk in SAFER_HIGH else "lower"
+            safer = wanted.get(risk, "higher" if risk in SAFER_HIGH else "lower")
         check_option(cls.__name__, "safer", safer, ("lower", "higher"))
         candidates = pd.DataFrame({"candidate": _named(results["params"])})
         columns = "utility", "utility_low", "utility_high"
@@ -267,12 +272,30 @@ def _spaced(places: np.ndarray, least: float) -> list[int]:
 
 def _default_utility(search: Any, results: Mapping) -> str:
     names = _scores(results)
-    if isinstance(getattr(search, "refit", None), str):
-        return search.refit
+    refit = getattr(search, "refit", None)
+    if isinstance(refit, str):
+        return refit
+    metric = getattr(refit, "metric", None)  # of best_utility
+    if isinstance(metric, str) and metric in names:
+        return metric
     if len(names) == 1:
         return names[0]
     found = ", ".join(names)
     raise ParameterError(f"PrivacyUtilityDisplay needs 'utility', the name of one of the scores {found}.")
+
+
+def _limits(search: Any) -> dict[str, str]:
+    """Return the scores that a search's `best_utility` sets limits to, and which side of each is the safer one."""
+    refit = getattr(search, "refit", None)
+    sides = (("at_most", "lower"), ("at_least", "higher"))
+    given = [(name, side) for limit, side in sides for name in getattr(refit, limit, None) or ()]
+    return {name.removeprefix("train_").removeprefix("test_"): side for name, side in given}
+
+
+def _default_risk(results: Mapping, limits: Mapping[str, str]) -> str:
+    if _score(results, "epsilon", "test") or _parameter(results, "epsilon") or not limits:
+        return "epsilon"
+    return next(iter(limits))
 
 
 def _scores(results: Mapping) -> list[str]:
