@@ -228,6 +228,8 @@ def naming(path: str | Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno is None:  # what a library says of its own
+            raise
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
