@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 
 from skdp import _arrays, _frames
 from skdp._checks import check_unique_names
+from skdp._parts import check_alike, is_parts, parts_of
 
 ENDINGS = (".csv", ".csv.gz", ".parquet")
 INTEGER = r"0|-?[1-9]\d{0,17}"
@@ -47,7 +48,7 @@ def read_table(path: str | Path, *, decimals: bool = False) -> pd.DataFrame:
     Parameters
     ----------
     path : str or Path
-        The file.
+        The file, or a folder of Parquet files.
     decimals : bool, default=False
         Of a CSV file, only an empty cell is missing, and a column becomes numbers only if all its other cells are
         plainly written integers. With `decimals` they may be plainly written decimals, too (``0.5``, ``-12.50``,
@@ -66,6 +67,8 @@ def read_table(path: str | Path, *, decimals: bool = False) -> pd.DataFrame:
     ValueError
         If it is no table, has a doubled column, or has another ending than `ENDINGS`.
     """
+    if is_parts(path):
+        return flat(_read_parts(path).unify_dictionaries().to_pandas())
     kind = ending(path)
     data = Path(path).read_bytes()
     try:
@@ -81,6 +84,30 @@ def read_table(path: str | Path, *, decimals: bool = False) -> pd.DataFrame:
         raise ValueError(f"The file {str(path)!r} is empty; its first line must name the columns.")
     with no_table(path):
         return _parsed(lines, delimiter_of(lines.partition("\n")[0]), decimals)
+
+
+def _read_parts(path: str | Path) -> pa.Table:
+    parts, tables = parts_of(path), []
+    for part in parts:
+        with parquet_file(part) as file:
+            tables.append(file.read())
+        check_alike(tables[-1].schema, part, tables[0].schema, parts[0])
+    schema = tables[0].schema
+    check_unique_names(schema.names)
+    return pa.concat_tables([pa.Table.from_arrays(table.columns, schema=schema) for table in tables])
+
+
+@contextmanager
+def parquet_file(path: str | Path, **options: Any) -> Iterator[Any]:
+    """Open a Parquet file, and say in one wording that it is none."""
+    from pyarrow import parquet
+
+    with open(path, "rb") as handle:
+        try:
+            with parquet.ParquetFile(handle, **options) as file:
+                yield file
+        except (pa.ArrowException, OSError) as error:
+            raise broken(path, ".parquet") from error
 
 
 def broken(path: str | Path, kind: str) -> ValueError:
