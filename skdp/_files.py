@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from skdp import _arrays, _frames
-from skdp._checks import check_unique_names
+from skdp._checks import check_unique_names, not_single
 from skdp._parts import check_alike, is_parts, parts_of
 
 ENDINGS = (".csv", ".csv.gz", ".parquet")
@@ -134,7 +134,7 @@ def flat(table: pd.DataFrame) -> pd.DataFrame:
     for name in table:
         kinds = set(table[name].dropna().map(type)) if table[name].dtype == object else set()
         if any(issubclass(kind, bytes | list | dict | np.ndarray) for kind in kinds):
-            raise ValueError(f"Column {name!r} holds lists, structures or bytes where single values are needed.")
+            raise not_single(name)
     return table
 
 

@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_array
 
 from skdp import _series
 from skdp._arrays import one_chunk
-from skdp._checks import check_unique_names
+from skdp._checks import check_unique_names, not_single
 
 
 def is_frame(X: Any) -> bool:
@@ -250,18 +250,30 @@ def number_rows(frame: nw.DataFrame, columns: list[str]) -> np.ndarray:
 
 
 def texts(frame: nw.DataFrame, column: str) -> pa.Array:
-    """Return a column as Arrow text, one array; values that are no text (numbers, dates) are spelled out."""
+    """Return a column as Arrow text, one array; values that are no text (numbers, dates) are spelled out.
+
+    Raises
+    ------
+    ValueError
+        If its cells hold several values each: lists, structures.
+    """
     series = frame.get_column(column)
     if _series.is_object(series):
         try:
-            return pc.cast(pa.array(series.to_native(), from_pandas=True), pa.large_string())
+            return _spelled(pa.array(series.to_native(), from_pandas=True), column)
         except (pa.ArrowInvalid, pa.ArrowTypeError):  # mixed
             spelled = series.to_native().astype("str").mask(missing(frame, column))
             return pa.array(spelled, pa.large_string(), from_pandas=True)
     temporal = series.dtype.is_temporal() or _series.has_time_zone(series)
     if temporal or series.dtype == nw.Boolean or series.dtype.is_numeric():
         series = series.cast(nw.String)
-    return pc.cast(one_chunk(series.to_arrow()), pa.large_string())
+    return _spelled(one_chunk(series.to_arrow()), column)
+
+
+def _spelled(values: pa.Array, column: str) -> pa.Array:
+    if pa.types.is_nested(values.type) or pa.types.is_fixed_size_binary(values.type):  # polars: addresses of objects
+        raise not_single(column)
+    return pc.cast(values, pa.large_string())
 
 
 def arrow_column(frame: nw.DataFrame, column: str) -> pa.Array:
