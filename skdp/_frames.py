@@ -45,9 +45,10 @@ def read(X: Any, *, min_rows: int = 0) -> nw.DataFrame:
     TypeError
         If `X` is a sparse matrix, a series or a lazy frame.
     """
+    if isinstance(X, pd.DataFrame | pa.Table):  # only these can have doubled names, which narwhals lists
+        check_unique_names(X.columns if isinstance(X, pd.DataFrame) else X.column_names)
     frame = nw.from_native(X, eager_only=True, pass_through=True)
     if isinstance(frame, nw.DataFrame):
-        check_unique_names(frame.columns)
         return frame
     if isinstance(nw.from_native(X, pass_through=True, allow_series=True), nw.LazyFrame):
         raise TypeError("A lazy frame was given; call its collect() first.")

@@ -248,3 +248,11 @@ def test_objects_in_polars_are_told_apart_by_their_values_not_their_addresses():
     assert _levels.factorise(frame, ["a"])[1] == 2
     with pytest.raises(ValueError, match="Column 'a' holds"):
         _frames.texts(frame, "a")
+
+
+@pytest.mark.parametrize(
+    "make", [pd.DataFrame, lambda rows, columns: pa.Table.from_arrays([pa.array([1, 2])] * 3, columns)]
+)
+def test_a_doubled_column_is_refused_in_one_line(make):
+    with pytest.raises(ValueError, match=r"^Column names must be unique. Got 'a' more than once; rename one of them.$"):
+        _frames.read(make([[1, 1, 1], [2, 2, 2]], columns=["a", "a", "b"]))

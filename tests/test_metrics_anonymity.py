@@ -344,3 +344,9 @@ def test_equal_values_are_one_class_however_they_are_stored(column, sizes):
 def test_columns_of_lists_are_refused_by_name(make, measure):
     with pytest.raises(ValueError, match="Column 'a' holds lists, structures or bytes"):
         measure(make({"a": [[1], [2], None, [2]], "b": ["x", "x", "y", "y"]}))
+
+
+@pytest.mark.parametrize("known", ["a", "b"])
+def test_a_doubled_column_is_refused_as_by_the_steps(known):
+    with pytest.raises(ValueError, match="^Column names must be unique. Got 'a' more than once"):
+        metrics.k_anonymity(pd.DataFrame([[1, 2, 3]] * 4, columns=["a", "a", "b"]), [known])
