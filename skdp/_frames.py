@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_array
 
 from skdp import _series
 from skdp._arrays import one_chunk
-from skdp._checks import check_unique_names, not_single
+from skdp._checks import check_no_nul, check_unique_names, not_single
 
 
 def is_frame(X: Any) -> bool:
@@ -41,7 +41,7 @@ def read(X: Any, *, min_rows: int = 0) -> nw.DataFrame:
     Raises
     ------
     ValueError
-        If `X` is not two-dimensional, is complex, or has two columns of one name.
+        If `X` is not two-dimensional, is complex, or has two columns of one name, or polars' with a NUL in it.
     TypeError
         If `X` is a sparse matrix, a series or a lazy frame.
     """
@@ -49,6 +49,8 @@ def read(X: Any, *, min_rows: int = 0) -> nw.DataFrame:
         check_unique_names(X.columns if isinstance(X, pd.DataFrame) else X.column_names)
     frame = nw.from_native(X, eager_only=True, pass_through=True)
     if isinstance(frame, nw.DataFrame):
+        if frame.implementation.is_polars():
+            check_no_nul(frame.columns)
         return frame
     if isinstance(nw.from_native(X, pass_through=True, allow_series=True), nw.LazyFrame):
         raise TypeError("A lazy frame was given; call its collect() first.")
@@ -251,13 +253,7 @@ def number_rows(frame: nw.DataFrame, columns: list[str]) -> np.ndarray:
 
 
 def texts(frame: nw.DataFrame, column: str) -> pa.Array:
-    """Return a column as Arrow text, one array; values that are no text (numbers, dates) are spelled out.
-
-    Raises
-    ------
-    ValueError
-        If its cells hold several values each: lists, structures.
-    """
+    """Return a column as Arrow text, one array; values that are no text (numbers, dates) are spelled out, lists not."""
     series = frame.get_column(column)
     if _series.is_object(series):
         try:

@@ -256,3 +256,9 @@ def test_objects_in_polars_are_told_apart_by_their_values_not_their_addresses():
 def test_a_doubled_column_is_refused_in_one_line(make):
     with pytest.raises(ValueError, match=r"^Column names must be unique. Got 'a' more than once; rename one of them.$"):
         _frames.read(make([[1, 1, 1], [2, 2, 2]], columns=["a", "a", "b"]))
+
+
+def test_a_nul_in_the_name_of_a_polars_column_is_refused_before_polars_panics():
+    with pytest.raises(ValueError, match=r"must not hold the character NUL. Got 'a\\x00b'; rename it.$"):
+        _frames.read(pl.DataFrame({"a\0b": [1, 2]}))
+    assert _frames.read(pd.DataFrame({"a\0b": [1, 2]})).columns == ["a\0b"]
