@@ -16,7 +16,17 @@ import pandas as pd
 import pyarrow as pa
 
 from skdp._checks import check_unique_names
-from skdp._files import CellKinds, broken, delimiter_of, ending, flat, no_table, parquet_file, read_cells
+from skdp._files import (
+    CellKinds,
+    broken,
+    check_no_utf16,
+    delimiter_of,
+    ending,
+    flat,
+    no_table,
+    parquet_file,
+    read_cells,
+)
 from skdp._parts import check_alike, is_parts, parts_of
 
 READ_BYTES = 1 << 20
@@ -89,6 +99,7 @@ class CsvChunks:
         """Return the first encoding in which the whole file is text."""
         possible = {name: codecs.getincrementaldecoder(name)() for name in ENCODINGS[:-1]}
         with self._reading(), self._bytes() as file:
+            check_no_utf16(file.peek(2), self.path)
             while data := file.read(READ_BYTES):
                 possible = {name: decoder for name, decoder in possible.items() if _decodes(decoder, data, False)}
         return next((name for name, decoder in possible.items() if _decodes(decoder, b"", True)), ENCODINGS[-1])

@@ -1,5 +1,6 @@
 """Tables in files: read leniently, written whole or not at all."""
 
+import codecs
 import csv
 import errno
 import gzip
@@ -74,10 +75,11 @@ def read_table(path: str | Path, *, decimals: bool = False) -> pd.DataFrame:
     try:
         if kind == ".parquet":
             return flat(pd.read_parquet(io.BytesIO(data)))
-        text = _decoded(gzip.decompress(data) if kind == ".csv.gz" else data)
+        data = gzip.decompress(data) if kind == ".csv.gz" else data
     except (pa.ArrowException, OSError, EOFError, zlib.error) as error:
         raise broken(path, kind) from error
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").lstrip("\n")
+    check_no_utf16(data, path)
+    lines = _decoded(data).replace("\r\n", "\n").replace("\r", "\n").lstrip("\n")
     if lines.startswith("sep="):  # Excel's own first line
         lines = lines.partition("\n")[2]
     if not lines.strip():
@@ -198,6 +200,12 @@ class CellKinds:
             name: integers[name] if forms[0] == INTEGER else "float64" for name, forms in self._forms.items() if forms
         }
         return found if self.rows else {}
+
+
+def check_no_utf16(data: bytes, path: str | Path) -> None:
+    """Raise where the first bytes of a file are the mark with which UTF-16 begins: it is text in Latin-1, too."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise ValueError(f"The file {str(path)!r} is UTF-16; save it as UTF-8, which spreadsheets call CSV UTF-8.")
 
 
 def _decoded(data: bytes) -> str:
