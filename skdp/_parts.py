@@ -1,5 +1,6 @@
 """The files of a table that is a folder of Parquet files, as skdp, Dask and Spark write them."""
 
+import errno
 import hashlib
 import json
 import os
@@ -19,12 +20,16 @@ def is_parts(path: str | Path) -> bool:
 
     Raises
     ------
+    OSError
+        If there is nothing of that name, which is that of a folder.
     ValueError
         If there is none yet, but what an interrupted run left of it.
     """
     folder = Path(path)
     if not folder.exists() and (folder.parent / f".{folder.name}.unfinished").is_dir():
         raise _unfinished(path)
+    if not folder.exists() and not folder.suffix:  # nothing that could be a file with the wrong ending
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
     return folder.is_dir()
 
 
@@ -61,7 +66,7 @@ def parts_of(path: str | Path) -> list[Path]:
 def _stated(folder: Path, names: set[str], path: str | Path) -> list[Path]:
     """Return the files that a manifest names; raise unless these are what is there, and as they were written."""
     manifest = read_manifest(folder / MANIFEST, path)
-    if not manifest["complete"]:
+    if not manifest["complete"] or not manifest["parts"]:
         raise _unfinished(path)
     for part in manifest["parts"]:
         file = folder / part["file"]

@@ -240,10 +240,17 @@ def test_an_unfinished_folder_is_refused(written, capsys):
     manifest = written / "_manifest.json"
     manifest.write_text(manifest.read_text().replace('"complete": true', '"complete": false'))
     assert "is unfinished" in refused(capsys, place, "people")
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"complete": True, "parts": []}))
+    assert "is unfinished" in refused(capsys, place, "people")
     written.rename(place / ".people.unfinished")
     assert "is unfinished" in refused(capsys, place, "people")
     assert main(["inspect", str(place / "people")]) == 2
     assert "is unfinished" in capsys.readouterr().err
+
+
+def test_what_is_not_there_is_not_called_a_file_of_the_wrong_ending(place, capsys):
+    assert "No such file or directory" in refused(capsys, place, "people")
+    assert "must end in .csv" in refused(capsys, place, "people.xlsx", "masked.csv")
 
 
 @pytest.mark.parametrize("output", ["parts", "parts/", "parts/masked.csv", "parts/masked", "parts/_a/../masked.csv"])
