@@ -83,6 +83,21 @@ def check_unique_names(names: Iterable[object]) -> None:
         raise ValueError(f"Column names must be unique. Got {doubled[0]!r} more than once; rename one of them.")
 
 
+def check_no_nul(names: Iterable[str]) -> None:
+    """Raise where polars would panic, which no one catches: Arrow's interface takes names as C does, up to a NUL."""
+    for name in names:
+        if "\0" in name:
+            raise ValueError(f"Column names of polars frames must not hold the character NUL. Got {name!r}; rename it.")
+
+
+def not_single(column: object) -> ValueError:
+    """Return the error for a column whose cells hold more than one value each."""
+    return ValueError(
+        f"Column {column!r} holds lists, structures or bytes where single values are needed; take them apart into "
+        "columns or convert them to text first, or leave the column out."
+    )
+
+
 def check_columns(owner: object, name: str, wanted: Any, available: Collection[object]) -> list:
     """Return `wanted` (a name, or names in a list, tuple, index or mapping) as a list of columns that exist."""
     if isinstance(wanted, str):

@@ -8,7 +8,7 @@ import itertools
 import warnings
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,18 @@ import pandas as pd
 import pyarrow as pa
 
 from skdp._checks import check_unique_names
-from skdp._files import CellKinds, broken, delimiter_of, ending, flat, no_table, read_cells
+from skdp._files import (
+    CellKinds,
+    broken,
+    check_no_utf16,
+    delimiter_of,
+    ending,
+    flat,
+    no_table,
+    parquet_file,
+    read_cells,
+)
+from skdp._parts import check_alike, is_parts, parts_of
 
 READ_BYTES = 1 << 20
 ENCODINGS = ("utf-8-sig", "cp1252", "latin-1")
@@ -90,6 +101,7 @@ class CsvChunks:
         """Return the first encoding in which the whole file is text."""
         possible = {name: codecs.getincrementaldecoder(name)() for name in ENCODINGS[:-1]}
         with self._reading(), self._bytes() as file:
+            check_no_utf16(file.peek(2), self.path)
             while data := file.read(READ_BYTES):
                 possible = {name: decoder for name, decoder in possible.items() if _decodes(decoder, data, False)}
         return next((name for name, decoder in possible.items() if _decodes(decoder, b"", True)), ENCODINGS[-1])
@@ -109,15 +121,16 @@ class CsvChunks:
 
 
 class ParquetChunks:
-    """The chunks of a Parquet file, with the types that pandas gives the whole table.
+    """The chunks of a Parquet file, or a folder of such files, with the types that pandas gives the whole table.
 
     pandas makes floats of integers and objects of booleans where any cell of the column is missing: whether one is, is
-    taken from the file's own statistics, or by going through these columns.
+    taken from the files' own statistics, or by going through these columns. A chunk may begin in one file of a folder
+    and end in another.
 
     Parameters
     ----------
     path : str or Path
-        The file.
+        The file, or the folder.
     rows : int
         Of a chunk, but the last.
 
@@ -133,17 +146,22 @@ class ParquetChunks:
     OSError
         If the file cannot be read.
     ValueError
-        If it is no Parquet file, has a doubled column, or one of lists or structures.
+        If it is no Parquet file, has a doubled column, or one of lists or structures; if a folder is unfinished, or its
+        files differ in their columns or types.
     """
 
     def __init__(self, path: str | Path, rows: int):
-        self.path = path
         self.rows = rows
-        with self._file() as file:
-            self.total = file.metadata.num_rows
+        self._parts = parts_of(path) if is_parts(path) else [Path(path)]
+        with _opened(self._parts[0]) as file:
             self._schema = file.schema_arrow
-            check_unique_names(self._schema.names)
-            with_gaps = self._columns_with_gaps(file)
+        check_unique_names(self._schema.names)
+        self.total, with_gaps = 0, []
+        for part in self._parts:
+            with _opened(part) as file:
+                check_alike(file.schema_arrow, part, self._schema, self._parts[0])
+                self.total += file.metadata.num_rows
+                with_gaps += self._columns_with_gaps(file)
         self._whole = self._as_pandas(self._schema.empty_table())
         self.columns = list(self._whole)
         self._floats = self._numpy_columns(with_gaps, "iu")
@@ -151,14 +169,13 @@ class ParquetChunks:
         self._categories = self._distinct_categories()
 
     def __iter__(self) -> Iterator[pd.DataFrame]:
-        with self._file() as file:
-            for table in self._tables(file):
-                yield self._uniform(self._as_pandas(table))
+        for table in self._tables():
+            yield self._uniform(self._as_pandas(table))
 
-    def _tables(self, file: Any, columns: list | None = None) -> Iterator[pa.Table]:
+    def _tables(self, columns: list | None = None) -> Iterator[pa.Table]:
         """Yield the table in chunks of `rows`: batches end where row groups do."""
         held, size = [], 0
-        for batch in file.iter_batches(min(self.rows, 65_536), columns=columns):
+        for batch in self._batches(columns):
             while size + len(batch) >= self.rows:
                 yield pa.Table.from_batches([*held, batch[: self.rows - size]])
                 batch, held, size = batch[self.rows - size :], [], 0
@@ -166,6 +183,14 @@ class ParquetChunks:
                 held, size = [*held, batch], size + len(batch)
         if held:
             yield pa.Table.from_batches(held)
+
+    def _batches(self, columns: list | None) -> Iterator[pa.RecordBatch]:
+        for part in self._parts:
+            with _opened(part) as file:
+                for batch in file.iter_batches(min(self.rows, 65_536), columns=columns):
+                    fields = [self._schema.field(name) for name in batch.schema.names]
+                    alike = pa.schema(fields, self._schema.metadata)  # files may differ in what they tell of themselves
+                    yield pa.RecordBatch.from_arrays(batch.columns, schema=alike)
 
     def _as_pandas(self, table: pa.Table) -> pd.DataFrame:
         return flat(table.unify_dictionaries().to_pandas())
@@ -198,28 +223,20 @@ class ParquetChunks:
         """Return the categories of each categorical column, of all chunks, in the order in which they turn up."""
         names = [name for name in self._whole if isinstance(self._whole[name].dtype, pd.CategoricalDtype)]
         found: dict[str, pd.Index] = {}
-        with self._file() as file:
-            for table in self._tables(file, names) if names else ():
-                for name, values in self._as_pandas(table)[names].items():
-                    known = found.get(name, values.cat.categories)
-                    found[name] = known.append(values.cat.categories.difference(known, sort=False))
+        for table in self._tables(names) if names else ():
+            for name, values in self._as_pandas(table)[names].items():
+                known = found.get(name, values.cat.categories)
+                found[name] = known.append(values.cat.categories.difference(known, sort=False))
         return found
 
-    @contextmanager
-    def _file(self) -> Iterator[Any]:
-        from pyarrow import parquet
 
-        with open(self.path, "rb") as handle:
-            try:
-                # left to itself, Arrow reads all of the file ahead
-                with parquet.ParquetFile(handle, pre_buffer=False, buffer_size=READ_BYTES) as file:
-                    yield file
-            except (pa.ArrowException, OSError) as error:
-                raise broken(self.path, ".parquet") from error
+def _opened(part: Path) -> AbstractContextManager[Any]:
+    # left to itself, Arrow reads all of the file ahead
+    return parquet_file(part, pre_buffer=False, buffer_size=READ_BYTES)
 
 
 def table_chunks(path: str | Path, rows: int) -> CsvChunks | ParquetChunks:
-    """Return the chunks of a table in a file: of so many rows each, but the last.
+    """Return the chunks of a table in a file, or in a folder of Parquet files: of so many rows each, but the last.
 
     They can be gone through again and again, and make up the table that `skdp._files.read_table` reads.
 
@@ -230,7 +247,7 @@ def table_chunks(path: str | Path, rows: int) -> CsvChunks | ParquetChunks:
     ValueError
         If it is no table, has a doubled column, or an ending that is not of a table.
     """
-    return (ParquetChunks if ending(path) == ".parquet" else CsvChunks)(path, rows)
+    return (ParquetChunks if is_parts(path) or ending(path) == ".parquet" else CsvChunks)(path, rows)
 
 
 def _strict(chunks: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:

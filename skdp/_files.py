@@ -1,5 +1,6 @@
 """Tables in files: read leniently, written whole or not at all."""
 
+import codecs
 import csv
 import errno
 import gzip
@@ -19,7 +20,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from skdp import _arrays, _frames
-from skdp._checks import check_unique_names
+from skdp._checks import check_unique_names, not_single
+from skdp._parts import check_alike, is_parts, parts_of
 
 ENDINGS = (".csv", ".csv.gz", ".parquet")
 INTEGER = r"0|-?[1-9]\d{0,17}"
@@ -47,7 +49,7 @@ def read_table(path: str | Path, *, decimals: bool = False) -> pd.DataFrame:
     Parameters
     ----------
     path : str or Path
-        The file.
+        The file, or a folder of Parquet files.
     decimals : bool, default=False
         Of a CSV file, only an empty cell is missing, and a column becomes numbers only if all its other cells are
         plainly written integers. With `decimals` they may be plainly written decimals, too (``0.5``, ``-12.50``,
@@ -66,21 +68,48 @@ def read_table(path: str | Path, *, decimals: bool = False) -> pd.DataFrame:
     ValueError
         If it is no table, has a doubled column, or has another ending than `ENDINGS`.
     """
+    if is_parts(path):
+        return flat(_read_parts(path).unify_dictionaries().to_pandas())
     kind = ending(path)
     data = Path(path).read_bytes()
     try:
         if kind == ".parquet":
             return flat(pd.read_parquet(io.BytesIO(data)))
-        text = _decoded(gzip.decompress(data) if kind == ".csv.gz" else data)
+        data = gzip.decompress(data) if kind == ".csv.gz" else data
     except (pa.ArrowException, OSError, EOFError, zlib.error) as error:
         raise broken(path, kind) from error
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").lstrip("\n")
+    check_no_utf16(data, path)
+    lines = _decoded(data).replace("\r\n", "\n").replace("\r", "\n").lstrip("\n")
     if lines.startswith("sep="):  # Excel's own first line
         lines = lines.partition("\n")[2]
     if not lines.strip():
         raise ValueError(f"The file {str(path)!r} is empty; its first line must name the columns.")
     with no_table(path):
         return _parsed(lines, delimiter_of(lines.partition("\n")[0]), decimals)
+
+
+def _read_parts(path: str | Path) -> pa.Table:
+    parts, tables = parts_of(path), []
+    for part in parts:
+        with parquet_file(part) as file:
+            tables.append(file.read())
+        check_alike(tables[-1].schema, part, tables[0].schema, parts[0])
+    schema = tables[0].schema
+    check_unique_names(schema.names)
+    return pa.concat_tables([pa.Table.from_arrays(table.columns, schema=schema) for table in tables])
+
+
+@contextmanager
+def parquet_file(path: str | Path, **options: Any) -> Iterator[Any]:
+    """Open a Parquet file, and say in one wording that it is none."""
+    from pyarrow import parquet
+
+    with open(path, "rb") as handle:
+        try:
+            with parquet.ParquetFile(handle, **options) as file:
+                yield file
+        except (pa.ArrowException, OSError) as error:
+            raise broken(path, ".parquet") from error
 
 
 def broken(path: str | Path, kind: str) -> ValueError:
@@ -107,7 +136,7 @@ def flat(table: pd.DataFrame) -> pd.DataFrame:
     for name in table:
         kinds = set(table[name].dropna().map(type)) if table[name].dtype == object else set()
         if any(issubclass(kind, bytes | list | dict | np.ndarray) for kind in kinds):
-            raise ValueError(f"Column {name!r} holds lists, structures or bytes where single values are needed.")
+            raise not_single(name)
     return table
 
 
@@ -171,6 +200,12 @@ class CellKinds:
             name: integers[name] if forms[0] == INTEGER else "float64" for name, forms in self._forms.items() if forms
         }
         return found if self.rows else {}
+
+
+def check_no_utf16(data: bytes, path: str | Path) -> None:
+    """Raise where the first bytes of a file are the mark with which UTF-16 begins: it is text in Latin-1, too."""
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise ValueError(f"The file {str(path)!r} is UTF-16; save it as UTF-8, which spreadsheets call CSV UTF-8.")
 
 
 def _decoded(data: bytes) -> str:

@@ -20,10 +20,9 @@ from typing import Any
 import pyarrow as pa
 
 from skdp._files import ENDINGS, TableWriter, check_can_lock, locked, naming, open_named
+from skdp._parts import FORMAT, MANIFEST, digest, read_manifest
 
-MANIFEST = "_manifest.json"  # readers of Parquet folders pass over names with an underscore
 LEARNED = "_learned"
-FORMAT = 1
 
 
 def is_folder(path: str | Path) -> bool:
@@ -36,12 +35,6 @@ def is_folder(path: str | Path) -> bool:
     """
     name = str(path)
     return name.endswith(("/", os.sep)) or not name.lower().endswith(ENDINGS) and not Path(name).suffix
-
-
-def digest(path: str | Path) -> dict[str, Any]:
-    """Return the size in bytes and the SHA-256 of a file."""
-    with open(path, "rb") as file:
-        return {"bytes": os.fstat(file.fileno()).st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
 
 
 class PartFolder:
@@ -246,7 +239,7 @@ def making(path: str | Path, made_with: Mapping[str, Any], *, resume: bool = Fal
     target = _target(path)
     folder = target.parent / f".{target.name}.unfinished"
     if resume and (target / MANIFEST).is_file():
-        done = PartFolder(path, target, _read(target / MANIFEST, path))
+        done = PartFolder(path, target, read_manifest(target / MANIFEST, path))
         _check_made_alike(done, made_with)
         done._check_parts()
         yield done
@@ -282,7 +275,7 @@ def _opened(path: str | Path, folder: Path, made_with: dict, resume: bool) -> Pa
         raise ValueError(
             f"An interrupted run left {str(path)!r} unfinished; go on with --resume, or delete {str(folder)!r}."
         )
-    one = PartFolder(path, folder, _read(folder / MANIFEST, path))
+    one = PartFolder(path, folder, read_manifest(folder / MANIFEST, path))
     _check_made_alike(one, made_with)
     one._check_parts()
     one._sweep()
@@ -321,22 +314,6 @@ def _check_free(target: Path, path: str | Path, resume: bool) -> None:
     if target.is_dir() and any(target.iterdir()):
         cure = "it is no table of this command" if resume else "take another name, or delete it"
         raise OSError(f"The folder {str(path)!r} is not empty; {cure}.")
-
-
-def _read(manifest: Path, path: str | Path) -> dict:
-    """Return a manifest, checked as far as it is used."""
-    try:
-        found = json.loads(manifest.read_text(encoding="utf-8"))
-        usable = found["format"] == FORMAT and isinstance(found["complete"], bool)
-        usable = usable and isinstance(found["run"], str) and isinstance(found["made_with"], dict)
-        names = [part["file"] for part in found["parts"]]
-        usable = usable and names == [f"part-{number:05d}.parquet" for number in range(len(names))]
-        usable = usable and all(isinstance(part["rows"], int) for part in found["parts"])
-    except (ValueError, TypeError, KeyError, UnicodeDecodeError):
-        usable = False
-    if not usable:
-        raise ValueError(f"The file {MANIFEST!r} of {str(path)!r} is no manifest of this version; start anew.")
-    return found
 
 
 def _check_made_alike(one: PartFolder, made_with: Mapping[str, Any]) -> None:

@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_array
 
 from skdp import _series
 from skdp._arrays import one_chunk
-from skdp._checks import check_unique_names
+from skdp._checks import check_no_nul, check_unique_names, not_single
 
 
 def is_frame(X: Any) -> bool:
@@ -41,13 +41,16 @@ def read(X: Any, *, min_rows: int = 0) -> nw.DataFrame:
     Raises
     ------
     ValueError
-        If `X` is not two-dimensional, is complex, or has two columns of one name.
+        If `X` is not two-dimensional, is complex, or has two columns of one name, or polars' with a NUL in it.
     TypeError
         If `X` is a sparse matrix, a series or a lazy frame.
     """
+    if isinstance(X, pd.DataFrame | pa.Table):  # only these can have doubled names, which narwhals lists
+        check_unique_names(X.columns if isinstance(X, pd.DataFrame) else X.column_names)
     frame = nw.from_native(X, eager_only=True, pass_through=True)
     if isinstance(frame, nw.DataFrame):
-        check_unique_names(frame.columns)
+        if frame.implementation.is_polars():
+            check_no_nul(frame.columns)
         return frame
     if isinstance(nw.from_native(X, pass_through=True, allow_series=True), nw.LazyFrame):
         raise TypeError("A lazy frame was given; call its collect() first.")
@@ -250,18 +253,24 @@ def number_rows(frame: nw.DataFrame, columns: list[str]) -> np.ndarray:
 
 
 def texts(frame: nw.DataFrame, column: str) -> pa.Array:
-    """Return a column as Arrow text, one array; values that are no text (numbers, dates) are spelled out."""
+    """Return a column as Arrow text, one array; values that are no text (numbers, dates) are spelled out, lists not."""
     series = frame.get_column(column)
     if _series.is_object(series):
         try:
-            return pc.cast(pa.array(series.to_native(), from_pandas=True), pa.large_string())
+            return _spelled(pa.array(series.to_native(), from_pandas=True), column)
         except (pa.ArrowInvalid, pa.ArrowTypeError):  # mixed
             spelled = series.to_native().astype("str").mask(missing(frame, column))
             return pa.array(spelled, pa.large_string(), from_pandas=True)
     temporal = series.dtype.is_temporal() or _series.has_time_zone(series)
     if temporal or series.dtype == nw.Boolean or series.dtype.is_numeric():
         series = series.cast(nw.String)
-    return pc.cast(one_chunk(series.to_arrow()), pa.large_string())
+    return _spelled(one_chunk(series.to_arrow()), column)
+
+
+def _spelled(values: pa.Array, column: str) -> pa.Array:
+    if pa.types.is_nested(values.type) or pa.types.is_fixed_size_binary(values.type):  # polars: addresses of objects
+        raise not_single(column)
+    return pc.cast(values, pa.large_string())
 
 
 def arrow_column(frame: nw.DataFrame, column: str) -> pa.Array:

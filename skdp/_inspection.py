@@ -39,7 +39,7 @@ MIXED = "decimals as text"
 SAMPLE = 10_000  # rows that are enough to see what text is
 NUMBERING = frozenset("number no nr num numero nummer code key".split())
 NEARLY_UNIQUE = 0.95  # distinct values among those that are there
-FEW = 20  # distinct values that identify nobody, whatever the column's name
+FEW = 20  # distinct values that identify nobody, whatever the column's name; cells of which being unique says nothing
 MOST_SUGGESTED = 6  # quasi-identifiers taken where none are given
 MOST_KNOWN = 3  # columns at once, of at most
 MOST_CHOICES = 12  # quasi-identifiers
@@ -82,6 +82,11 @@ class Column(NamedTuple):
         """Distinct values among those that are there, from 0 to 1."""
         return self.distinct / max(self.known, 1)
 
+    @property
+    def is_nearly_unique(self) -> bool:
+        """Whether nearly all values differ, of enough of them to mean something."""
+        return self.known >= FEW and self.uniqueness >= NEARLY_UNIQUE
+
 
 def inspection(table: Any, known: Sequence[str] | None = None, sensitive: Sequence[str] = ()) -> Iterator[str]:
     """Yield the lines of an inspection.
@@ -110,7 +115,7 @@ def inspection(table: Any, known: Sequence[str] | None = None, sensitive: Sequen
         raise ValueError(f"The column {both[0]!r} cannot be both a quasi-identifier and sensitive.")
     columns = [described(frame, name) for name in frame.columns]
     suggested = suggestions(columns)
-    yield f"{len(frame):,} records, {len(columns)} columns"
+    yield f"{_counted(len(frame), 'record')}, {_counted(len(columns), 'column')}"
     yield ""
     yield from _overview(columns, suggested, known, sensitive)
     yield ""
@@ -127,18 +132,22 @@ def inspection(table: Any, known: Sequence[str] | None = None, sensitive: Sequen
     yield from (f"  {line}" for line in _figures(table, chosen, sensitive))
 
 
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'s' * (number != 1)}"
+
+
 def suggestions(columns: Sequence[Column]) -> dict[str, list[str]]:
     """Return the columns that look as if they told who somebody is, or help to find out."""
     named = [column.name for column in columns if is_identifier(column)]
     measures = [
         column.name
         for column in columns
-        if column.name not in named and column.kind in ("decimal", MIXED) and column.uniqueness >= NEARLY_UNIQUE
+        if column.name not in named and column.kind in ("decimal", MIXED) and column.is_nearly_unique
     ]
     quasi = [
         column.name
         for column in columns
-        if column.name not in named and column.distinct > 1 and may_be_known(column.name)
+        if column.name not in named and (column.distinct > 1 or column.known == 1) and may_be_known(column.name)
     ]
     middling = [
         column.name
@@ -152,7 +161,7 @@ def is_identifier(column: Column) -> bool:
     """Whether a column looks like a direct identifier: nearly unique, or of a telling name and many values."""
     if column.distinct <= min(FEW, column.known / 2):
         return False
-    if column.kind in ("text", "integer", "category") and column.uniqueness >= NEARLY_UNIQUE:
+    if column.kind in ("text", "integer", "category") and column.is_nearly_unique:
         return True
     words = [word for word in _spelled_words(column.name) if word not in NUMBERING]
     return column.kind not in ("decimal", MIXED) and bool(words) and words[-1] in IDENTIFIER_WORDS

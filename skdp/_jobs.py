@@ -424,7 +424,9 @@ def _check_output(options: argparse.Namespace, table: str) -> None:
         raise OSError(f"{str(folder)!r} is a file, not a folder to write {output!r} in.")
     if not folder.is_dir():
         raise OSError(f"The folder {str(folder)!r} of the output does not exist; make it first.")
-    if Path(output).is_dir() and not options.to_folder:
-        raise OSError(f"The output {output!r} is a folder; name a file in it, or end the name with a slash.")
     if os.path.exists(output) and os.path.exists(table) and os.path.samefile(output, table):
         raise ValueError(f"The output {output!r} is the table that is read; write to another file.")
+    if Path(table).is_dir() and Path(table).resolve() in Path(output).resolve().parents:
+        raise ValueError(f"The output {output!r} is in the folder that is read; write to another place.")
+    if Path(output).is_dir() and not options.to_folder:
+        raise OSError(f"The output {output!r} is a folder; name a file in it, or end the name with a slash.")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pyarrow.compute as pc
 
 from skdp import _frames
 from skdp._arrays import is_text, one_chunk
+from skdp._checks import not_single
 from skdp._frames import is_text_column
 
 LARGE = 50_000  # rows, from which threads are worth their start
@@ -84,7 +86,7 @@ def _codes(frame: Any, column: str) -> tuple[np.ndarray, int]:
         if isinstance(native.dtype, pd.CategoricalDtype):
             return native.cat.codes.to_numpy().astype(np.int32) + 1, len(native.cat.categories) + 1
         if native.dtype == object:
-            return _hashed(native)
+            return _hashed_objects(native, column)
         if isinstance(native.dtype, np.dtype) and native.dtype.kind in "biu":
             return _whole_codes(native.to_numpy())
     if series.dtype.is_float():
@@ -93,11 +95,25 @@ def _codes(frame: Any, column: str) -> tuple[np.ndarray, int]:
         return _float_codes(numbers, absent if absent.any() else None)
     values = _plain(frame, column)
     if not isinstance(values, pa.Array):
-        return _hashed(values)
+        return _hashed_objects(values, column)
     if pa.types.is_integer(values.type) and not values.null_count:
         return _whole_codes(values.to_numpy())
     coded = values.dictionary_encode(null_encoding="encode")
     return coded.indices.to_numpy(zero_copy_only=False), max(len(coded.dictionary), 1)
+
+
+def _hashed_objects(values: Any, column: str) -> tuple[np.ndarray, int]:
+    with single_values(column):
+        return _hashed(values)
+
+
+@contextmanager
+def single_values(column: str) -> Iterator[None]:
+    """Name the column whose cells have no hash, as lists and structures have none."""
+    try:
+        yield
+    except TypeError:
+        raise not_single(column) from None
 
 
 def _hashed(values: Any) -> tuple[np.ndarray, int]:
@@ -140,7 +156,8 @@ def levels(frame: Any, column: str) -> tuple[np.ndarray, Any]:
     """
     values = _plain(frame, column)
     if not isinstance(values, pa.Array):
-        return pd.factorize(values)
+        with single_values(column):
+            return pd.factorize(values)
     coded = values.dictionary_encode()
     order = pc.sort_indices(coded.dictionary).to_numpy()
     ranks = np.full(len(order) + 1, -1, dtype=np.int64)
@@ -158,7 +175,8 @@ def locate(frame: Any, column: str, among: Any) -> np.ndarray:
     """
     values = _plain(frame, column)
     if not isinstance(values, pa.Array) or not isinstance(among, pa.Array):
-        return pd.Index(among, dtype=object).get_indexer(_objects(frame, column))
+        with single_values(column):
+            return pd.Index(among, dtype=object).get_indexer(_objects(frame, column))
     if not len(among) or values.null_count == len(values):
         return np.full(len(frame), -1, dtype=np.int64)
     for alike, common in ((_is_number, pa.float64()), (_is_date, pa.timestamp("us"))):
@@ -183,7 +201,7 @@ def _plain(frame: Any, column: str) -> Any:
         values = one_chunk(frame.get_column(column).to_arrow())
     except (pa.ArrowInvalid, pa.ArrowTypeError):
         return _objects(frame, column)
-    if pa.types.is_nested(values.type):
+    if pa.types.is_nested(values.type) or pa.types.is_fixed_size_binary(values.type):  # polars: addresses of objects
         return _objects(frame, column)
     if pa.types.is_dictionary(values.type):
         values = values.cast(values.type.value_type)

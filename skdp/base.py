@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
 
 from skdp import _frames
-from skdp._checks import check_columns, check_option, check_unique_names
+from skdp._checks import check_columns, check_option
 from skdp._documentation import DocumentedMixin
 
 
@@ -84,8 +84,6 @@ class PrivacyTransformer(DocumentedMixin, OneToOneFeatureMixin, TransformerMixin
 
     def _read(self, X: Any, *, reset: bool = False):
         """Return `X` as a frame, its columns checked against (or, with `reset`, remembered by) the step."""
-        if _frames.is_frame(X):
-            check_unique_names(X.columns)
         frame = _frames.read(X, min_rows=int(reset))
         validate_data(self, X if _frames.is_frame(X) else frame.to_numpy(), reset=reset, skip_check_array=True)
         return frame

@@ -9,17 +9,19 @@ from skdp._jobs import release, report, synthesize
 from skdp._start import UNCHANGED
 from skdp._terminal import open_closed_streams, say, silence, stopped_by_signals
 
+TABLES = ".csv, .csv.gz, .parquet or a folder of Parquet files"
+
 SYNTHESIZE_EXAMPLE = """\
 example:
   skdp synthesize examples/bulk_request.csv --output people.parquet --seed 1
   skdp synthesize examples/bulk_request.csv --recipe examples/recipes/travellers.toml --output people.csv
   skdp synthesize examples/bulk_request.csv --output people/ --resume
 
-The request is a CSV or Parquet table. For the recipe travel it has the columns Country, Year and Records; each of its
-rows becomes that many fictitious travellers; years from 1583 to 9998. A recipe ending in .toml is a file, whose first
-step is a FakerSynthesizer. Records are made, released by the steps behind it and written in chunks. For each step that
-learns from the table they are made once more. A recipe for which that cannot be has all of them in memory, and says so.
-The output is written whole or not at all.
+The request is a CSV or Parquet table, or a folder of Parquet files. For the recipe travel it has the columns Country,
+Year and Records; each of its rows becomes that many fictitious travellers; years from 1583 to 9998. A recipe ending in
+.toml is a file, whose first step is a FakerSynthesizer. Records are made, released by the steps behind it and written
+in chunks. For each step that learns from the table they are made once more. A recipe for which that cannot be has all
+of them in memory, and says so. The output is written whole or not at all.
 
 An output whose name has no ending, or ends in a slash, is a folder of Parquet files, each of --chunk-rows records that
 were made, less those that a step dropped, with a manifest of their checksums. A run that is interrupted keeps the files
@@ -29,11 +31,15 @@ run makes."""
 RELEASE_EXAMPLE = """\
 example:
   skdp release survey.csv --recipe examples/recipes/customer_survey.toml --output masked.csv
+  skdp release survey/ --recipe examples/recipes/customer_survey.toml --output masked/
 
 The steps of the recipe are fitted to the table, and the table as they release it is written: whole or not at all. In
 a CSV file only an empty cell is missing, and a column holds numbers if all its other cells are plainly written
 numbers; codes such as 004 stay text. What was done is printed, with what each step promises. Noise that is seeded
 (--seed) can be taken off by whoever knows the seed: it has no guarantee, and is for tests.
+
+The table may be a folder of Parquet files, as skdp, Dask and Spark write them: all of the same columns and types, in
+the order of the numbers in their names. What is masked does not depend on how many files there are.
 
 A table of more than --chunk-rows records is read, released and written chunk by chunk, so that it need not fit into
 memory: once for each step that learns from it, and once more for what is written. A recipe for which that cannot be
@@ -130,13 +136,13 @@ def _parser() -> argparse.ArgumentParser:
     command = _command(
         commands, "synthesize", synthesize, "make a table of fictitious people from a request", SYNTHESIZE_EXAMPLE
     )
-    command.add_argument("request", metavar="REQUEST", help="table of what to make: .csv, .csv.gz or .parquet")
+    command.add_argument("request", metavar="REQUEST", help=f"table of what to make: {TABLES}")
     command.add_argument(
         "--recipe", default="travel", metavar="NAME", help="travel (the default) or a file ending in .toml"
     )
     _add_output(command)
     command = _command(commands, "release", release, "mask a table as a recipe says", RELEASE_EXAMPLE)
-    command.add_argument("table", metavar="TABLE", help="table to mask: .csv, .csv.gz or .parquet")
+    command.add_argument("table", metavar="TABLE", help=f"table to mask: {TABLES}")
     command.add_argument("--recipe", required=True, metavar="FILE", help="TOML file of the steps")
     command.add_argument("--report", metavar="FILE", help="data safety report to write, too: .html or .json")
     command.add_argument(
@@ -144,7 +150,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_output(command)
     command = _command(commands, "report", report, "say how safe and how useful a release is", REPORT_EXAMPLE)
-    command.add_argument("original", metavar="ORIGINAL", help="table before: .csv, .csv.gz or .parquet")
+    command.add_argument("original", metavar="ORIGINAL", help=f"table before: {TABLES}")
     command.add_argument("released", metavar="RELEASED", help="table as released")
     command.add_argument(
         "--quasi-identifiers", type=_names, required=True, metavar="A,B,C", help="columns that others may know"
@@ -155,7 +161,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--public", action="store_true", help="leave out all that was counted in the original")
     command.add_argument("--output", required=True, metavar="FILE", help="file to write: .html or .json")
     command = _command(commands, "inspect", inspect, "print what a table tells about people", INSPECT_EXAMPLE)
-    command.add_argument("table", metavar="TABLE", help="table to look at: .csv, .csv.gz or .parquet")
+    command.add_argument("table", metavar="TABLE", help=f"table to look at: {TABLES}")
     command.add_argument("--quasi-identifiers", type=_names, metavar="A,B,C", help="columns that others may know")
     command.add_argument("--sensitive", type=_names, metavar="S,T", help="columns that nobody should learn")
     command = _command(commands, "ledger", ledger, "print a privacy ledger", LEDGER_EXAMPLE)

@@ -781,3 +781,14 @@ def test_a_row_that_counts_for_one_only_is_caught(monkeypatch):
     careless = lambda numbers, bound, times=None: np.bincount(numbers, minlength=bound)  # noqa: E731
     monkeypatch.setattr("skdp._mondrian.tally", careless)
     assert learned(KAnonymizer(3, quasi_identifiers=ALIKE).fit(alike(0))) != learned(honest)
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame])
+@pytest.mark.parametrize("cells", [[[1], [2], None, [2]], [{"p": 1}, {"p": 2}, None, {"p": 2}]])
+@pytest.mark.parametrize(
+    "options",
+    [{"quasi_identifiers": ["a", "b"]}, {"quasi_identifiers": "b", "sensitive": "a", "l_diversity": 2}, {}],
+)
+def test_columns_of_lists_and_structures_are_refused_by_name(make, cells, options):
+    with pytest.raises(ValueError, match="Column 'a' holds lists, structures or bytes"):
+        KAnonymizer(k=2, **options).fit_transform(make({"a": cells, "b": ["x", "x", "y", "y"]}))

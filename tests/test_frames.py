@@ -230,3 +230,35 @@ def test_integers_that_floats_cannot_tell_apart_are_refused(make):
 def test_sparse_y_is_cut():
     kept = _frames.cut(sparse.csr_array(np.eye(3)), np.array([True, False, True]))
     assert kept.shape == (2, 3)
+
+
+NESTED = {"lists": [[1], [1], None, [2]], "structures": [{"p": 1}, {"p": 1}, None, {"p": 2}]}
+
+
+@pytest.mark.parametrize("read", [_frames.texts, _levels._codes, _levels.levels])
+@pytest.mark.parametrize("cells", NESTED.values(), ids=NESTED)
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame, lambda columns: pa.table(columns).to_pandas()])
+def test_cells_of_several_values_are_refused_by_the_name_of_their_column(make, cells, read):
+    with pytest.raises(ValueError, match=r"^Column 'a' holds lists, structures or bytes where .* leave the column out"):
+        read(_frames.read(make({"a": cells})), "a")
+
+
+def test_objects_in_polars_are_told_apart_by_their_values_not_their_addresses():
+    frame = _frames.read(pl.DataFrame({"a": pl.Series([(n % 2, "x") for n in range(6)], dtype=pl.Object)}))
+    assert _levels.factorise(frame, ["a"])[1] == 2
+    with pytest.raises(ValueError, match="Column 'a' holds"):
+        _frames.texts(frame, "a")
+
+
+@pytest.mark.parametrize(
+    "make", [pd.DataFrame, lambda rows, columns: pa.Table.from_arrays([pa.array([1, 2])] * 3, columns)]
+)
+def test_a_doubled_column_is_refused_in_one_line(make):
+    with pytest.raises(ValueError, match=r"^Column names must be unique. Got 'a' more than once; rename one of them.$"):
+        _frames.read(make([[1, 1, 1], [2, 2, 2]], columns=["a", "a", "b"]))
+
+
+def test_a_nul_in_the_name_of_a_polars_column_is_refused_before_polars_panics():
+    with pytest.raises(ValueError, match=r"must not hold the character NUL. Got 'a\\x00b'; rename it.$"):
+        _frames.read(pl.DataFrame({"a\0b": [1, 2]}))
+    assert _frames.read(pd.DataFrame({"a\0b": [1, 2]})).columns == ["a\0b"]

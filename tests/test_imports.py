@@ -19,7 +19,7 @@ LAYERS = [
     {"_constraints", "_suppression", "_calibration", "_discrete_gaussian", "_summaries", "_partial"}
     | {"_number_summaries", "_fences", "_coding", "_fragments", "_coarse_classes", "_metric_privacy"}
     | {"_intervals", "_public_cells", "_given_distributions"},
-    {"_files", "base", "specifications", "ledger"},
+    {"_parts", "_files", "base", "specifications", "ledger"},
     {"_folders", "_chunks"},
     {"synthesis", "cleaning", "imputation", "outliers", "binning", "noise", "gaussian", "anonymity"},
     {"_row_metadata", "pipeline", "guarantees", "_flows"},

@@ -97,3 +97,31 @@ def test_polars_tables_give_the_same_lines(table):
 def test_many_quasi_identifiers_are_not_counted_choice_by_choice():
     wide = pd.DataFrame({f"c{number}": [1, 2, 2] for number in range(20)})
     assert any("not told for more than 12" in line for line in inspection(wide, list(wide)))
+
+
+TINY = {
+    "Name": ["Ana Ruiz", "Tom Lee", "Eva Kern"],
+    "Age": [31, 45, 62],
+    "Note": ["a", "b", "c"],
+    "Bill": [1.5, 2.5, 3.5],
+}
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3])
+def test_in_a_tiny_table_names_tell_and_being_unique_says_nothing(rows):
+    lines = list(inspection(pd.DataFrame(TINY)[:rows]))
+    assert lines[0] == f"{rows} record{'s' if rows > 1 else ''}, 4 columns"
+    assert f"{IDENTIFIERS}: Name" in lines
+    assert f"{BY_NAME}: Age" in lines
+    assert f"{AMOUNTS}: none" in lines
+    assert not next(line for line in lines if line.startswith("Note")).endswith("?")
+
+
+def test_values_count_from_twenty_rows_on():
+    for rows, found_by_values in ((19, {}), (20, {IDENTIFIERS: ["x"], AMOUNTS: ["y"]})):
+        columns = (Column(name, kind, rows, 0, 1.0, rows) for name, kind in (("x", "text"), ("y", "decimal")))
+        assert found(*columns) == found_by_values
+
+
+def test_one_column_is_one_column():
+    assert next(inspection(pd.DataFrame({"Age": range(1200)}))) == "1,200 records, 1 column"

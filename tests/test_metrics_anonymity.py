@@ -328,3 +328,25 @@ def test_nothing_depends_on_the_order_of_rows_or_columns():
 def test_equal_values_are_one_class_however_they_are_stored(column, sizes):
     found = metrics.equivalence_classes(pd.DataFrame({"x": column}))
     assert found.sizes[found.codes].tolist() == sizes
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame])
+@pytest.mark.parametrize(
+    "measure",
+    [
+        lambda table: metrics.k_anonymity(table, ["a", "b"]),
+        lambda table: metrics.l_diversity(table, ["b"], "a"),
+        lambda table: metrics.association_matrix(table),
+        lambda table: metrics.marginal_distances(table, table),
+        lambda table: metrics.granularity(table, table, ["a"]),
+    ],
+)
+def test_columns_of_lists_are_refused_by_name(make, measure):
+    with pytest.raises(ValueError, match="Column 'a' holds lists, structures or bytes"):
+        measure(make({"a": [[1], [2], None, [2]], "b": ["x", "x", "y", "y"]}))
+
+
+@pytest.mark.parametrize("known", ["a", "b"])
+def test_a_doubled_column_is_refused_as_by_the_steps(known):
+    with pytest.raises(ValueError, match="^Column names must be unique. Got 'a' more than once"):
+        metrics.k_anonymity(pd.DataFrame([[1, 2, 3]] * 4, columns=["a", "a", "b"]), [known])

@@ -63,7 +63,8 @@ def _object_text_codes(frame: Any, column: str) -> np.ndarray | None:
     series = frame.get_column(column)
     if not len(frame) or not series.implementation.is_pandas() or series.to_native().dtype != object:
         return None
-    codes, distinct = pd.factorize(series.to_native().to_numpy())
+    with _levels.single_values(column):
+        codes, distinct = pd.factorize(series.to_native().to_numpy())
     return np.where(codes < 0, len(distinct), codes) if pd.api.types.infer_dtype(distinct) == "string" else None
 
 
