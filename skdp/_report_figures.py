@@ -322,7 +322,7 @@ def _marginals(tables: Tables) -> list:
 
 def association_matrices(tables: Tables) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the associations in both tables, of the columns that both have."""
-    return tuple(metrics.association_matrix(one, tables.common) for one in (tables.original, tables.released))
+    return metrics.association_matrices(tables.original, tables.released, tables.common)
 
 
 def _associations(tables: Tables) -> dict:

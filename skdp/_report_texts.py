@@ -103,7 +103,9 @@ READINGS = (
     Reading(
         "Associations",
         "How strongly two columns go together: Cramér's V for categories, the correlation ratio for a category and a "
-        "number, Pearson's r for numbers. Drift is the absolute change from the original to the release.",
+        "number, Pearson's r for numbers. Drift is the absolute change from the original to the release. Two columns "
+        "that are numbers in both are compared with the sign of r, so that a flipped sign shows; all others by their "
+        "strength alone, since r gives way to a measure without sign once numbers have become ranges.",
         "Lower drift is more useful.",
         "W. Bergsma, “A bias-correction for Cramér's V and Tschuprow's T”, 2013.",
         "What three columns do together, and whether an association was real in the first place.",

@@ -352,6 +352,18 @@ def test_utility_is_told_where_rows_are_matched(case):
     assert told["rules"]["recall"] == 1.0  # among columns that are as they were
 
 
+def test_association_drift_is_of_strengths_where_numbers_became_ranges():
+    table = people(size=2000).drop(columns="Name")
+    table["Debt"] = (np.random.default_rng(0).random(2000) < 1.1 - table["Age"] / 70).astype(int)
+    released = IntervalBinner({"Age": [24, 34, 44, 54, 64]}).fit_transform(table)
+    report = DataSafetyReport(table, released, quasi_identifiers=KNOWN)
+    assert report.figures["utility"]["associations"]["highest_drift"] < 0.1  # signs subtracted: 0.9 and more
+    flipped = DataSafetyReport(table, table.assign(Age=-table["Age"]), quasi_identifiers=KNOWN)
+    assert flipped.figures["utility"]["associations"]["highest_drift"] > 0.8
+    (reading,) = [one for one in READINGS if one.title == "Associations"]
+    assert "with the sign" in reading.means and "strength" in reading.means
+
+
 def test_rows_that_cannot_be_matched_are_not_guessed(case):
     dropper = OutlierDropper(columns="Income", method="gap", factor=1.01)
     pipeline = make_pipeline(dropper, KAnonymizer(5, quasi_identifiers=KNOWN))
