@@ -16,6 +16,7 @@ THRESHOLD = 0.2  # risk above which records are counted: a class of fewer than f
 MOST_IN_RULES = 12
 FEW_CLASSES = 20  # different integers up to which a target is one of classes
 MOST_CLASSES = 50
+OF_THEIR_OWN = 0.1  # different values to a record, beyond which categories seem to go together with anything
 CANNOT_MATCH = "which released record was which original one cannot be told: give 'keep' as fit_release returns it"
 
 
@@ -320,17 +321,37 @@ def _marginals(tables: Tables) -> list:
     return [{"name": name, **one} for name, one in zip(tables.common, rows, strict=True)]
 
 
+def associated_columns(tables: Tables) -> list:
+    """Return the columns of both tables but those of so many categories that anything seems to go together with them.
+
+    By chance alone, the correlation ratio of g categories in n rows is about the root of (g - 1) / (n - 1).
+    """
+    frames = tables.original, tables.released
+    return [name for name in tables.common if not any(_has_values_of_its_own(frame, name) for frame in frames)]
+
+
+def _has_values_of_its_own(frame: Any, name: str) -> bool:
+    if _frames.kind(frame, name) in ("number", "date"):
+        return False
+    return _inspection.described(frame, name).distinct > max(_inspection.FEW, OF_THEIR_OWN * len(frame))
+
+
 def association_matrices(tables: Tables) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the associations in both tables, of the columns that both have."""
-    return metrics.association_matrices(tables.original, tables.released, tables.common)
+    """Return the associations in both tables, of the columns in which they can be told."""
+    return metrics.association_matrices(tables.original, tables.released, associated_columns(tables))
 
 
 def _associations(tables: Tables) -> dict:
-    if len(tables.common) < 2:
-        return _not_told("the tables have fewer than two columns in common")
+    names = associated_columns(tables)
+    left_out = [name for name in tables.common if name not in names]
+    if len(names) < 2:
+        return _not_told("the tables have fewer than two columns in common that can be compared") | {
+            "left_out": left_out
+        }
     before, after = (one.to_numpy() for one in association_matrices(tables))
     drift = np.abs(after - before)[np.triu_indices(len(before), 1)]
-    return {"columns": len(before), "mean_drift": float(np.nanmean(drift)), "highest_drift": float(np.nanmax(drift))}
+    found = {"mean_drift": float(np.nanmean(drift)), "highest_drift": float(np.nanmax(drift))}
+    return {"columns": len(names), **found, "left_out": left_out}
 
 
 def _holds_alike(tables: Tables, name: str) -> bool:

@@ -108,7 +108,9 @@ READINGS = (
         "strength alone, since r gives way to a measure without sign once numbers have become ranges.",
         "Lower drift is more useful.",
         "W. Bergsma, “A bias-correction for Cramér's V and Tschuprow's T”, 2013.",
-        "What three columns do together, and whether an association was real in the first place.",
+        "What three columns do together, and whether an association was real in the first place. Text or categories "
+        "with more than one different value to ten records are left out, and named: anything seems to go together with "
+        "what is different for each record.",
     ),
     Reading(
         "Rules kept",

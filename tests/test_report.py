@@ -347,7 +347,8 @@ def test_utility_is_told_where_rows_are_matched(case):
     assert told["model"]["tested"] == SIZE
     assert told["model"]["guessing"] == pytest.approx(case.table["Debt"].value_counts(normalize=True).max())
     assert told["propensity"]["pmse"] > 0
-    assert told["associations"]["columns"] == 5
+    assert told["associations"]["left_out"] == ["Age"]  # more than 40 ranges in 400 records
+    assert told["associations"]["columns"] == 4
     assert [one["name"] for one in told["marginals"]] == ["Age", "Town", "Income", "Debt", "Pets"]
     assert told["rules"]["recall"] == 1.0  # among columns that are as they were
 
@@ -362,6 +363,32 @@ def test_association_drift_is_of_strengths_where_numbers_became_ranges():
     assert flipped.figures["utility"]["associations"]["highest_drift"] > 0.8
     (reading,) = [one for one in READINGS if one.title == "Associations"]
     assert "with the sign" in reading.means and "strength" in reading.means
+
+
+def test_text_of_a_value_to_each_record_is_left_out_of_the_associations_and_named(case):
+    table = people(size=2000)
+    table["Fee"] = table["Income"].astype(str).where(table.index > 2, "#NULL!")
+    released = table.assign(Pets=table["Pets"].astype(str), Town=table["Town"].astype("category"))
+    assert table["Fee"].nunique() > 200
+    for kind in (pl.from_pandas, lambda one: one):
+        report = DataSafetyReport(kind(table), kind(released), quasi_identifiers=KNOWN)
+        told = report.figures["utility"]["associations"]
+        assert told["left_out"] == ["Name", "Fee"]
+        assert told["columns"] == 5
+        assert told["highest_drift"] < 0.1  # with Fee: 0.3 and more, with Name: 1
+        shown = "".join(page(report).texts)
+        assert "anything would seem to go together with them: Name and Fee." in shown
+    few = DataSafetyReport(table[["Town", "Pets"]], released[["Town", "Pets"]], quasi_identifiers="Town")
+    assert few.figures["utility"]["associations"]["left_out"] == []
+    assert "Left out of the associations" not in "".join(page(few).texts)
+
+
+def test_columns_that_are_all_left_out_of_the_associations_are_named(case):
+    two = case.table[["Name", "Pets"]]
+    report = DataSafetyReport(two, two, quasi_identifiers="Pets")
+    told = report.figures["utility"]["associations"]
+    assert told["left_out"] == ["Name"] and "fewer than two columns" in told["not_told"]
+    assert "Left out of the associations" in "".join(page(report).texts)
 
 
 def test_rows_that_cannot_be_matched_are_not_guessed(case):
