@@ -9,7 +9,7 @@ import pyarrow as pa
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from skdp import _frames, _inspection, metrics
-from skdp._report_columns import HAPPENED, REAL, Step, fitted_steps, happened, matched_rows
+from skdp._report_columns import HAPPENED, REAL, Step, compared
 from skdp.guarantees import privacy_guarantee
 
 THRESHOLD = 0.2  # risk above which records are counted: a class of fewer than five
@@ -17,7 +17,6 @@ MOST_IN_RULES = 12
 FEW_CLASSES = 20  # different integers up to which a target is one of classes
 MOST_CLASSES = 50
 OF_THEIR_OWN = 0.1  # different values to a record, beyond which categories seem to go together with anything
-CANNOT_MATCH = "which released record was which original one cannot be told: give 'keep' as fit_release returns it"
 
 
 class Tables:
@@ -33,11 +32,13 @@ class Tables:
         Columns, each in at least one of the tables.
     target : str or None
         What a model is to predict.
+    steps : list of Step
+        The fitted steps that made the release.
     """
 
-    def __init__(self, original, released, keep, quasi_identifiers, sensitive, target):
+    def __init__(self, original, released, keep, quasi_identifiers, sensitive, target, steps):
         self.original, self.released = _measurable(original, released)
-        self.rows = matched_rows(original, released, keep)
+        self.compared, self.steps = compared(self.original, self.released, keep, steps), steps
         self.quasi_identifiers, self.sensitive, self.target = quasi_identifiers, sensitive, target
         self.common = [name for name in original.columns if name in released.columns]
 
@@ -47,7 +48,8 @@ class Tables:
 
     def kept(self) -> Any:
         """Return the original's rows that were released, in the order of the release; None where that is not known."""
-        return None if self.rows is None else _frames.take_rows(self.original, self.rows)
+        rows = self.compared.rows
+        return None if rows is None else _frames.take_rows(self.original, rows)
 
 
 def _measurable(*frames: Any) -> list:
@@ -77,14 +79,14 @@ def _spelled(frame: Any, name: str) -> pa.Array:
 
 def count(tables: Tables, pipeline: Any, scenarios: Mapping[str, float]) -> dict:
     """Return all figures, as dicts and lists of plain values."""
-    steps = list(fitted_steps(pipeline))
-    became = happened(tables.original, tables.released, tables.rows, steps)
-    columns = _columns(tables, became, steps)
+    became = tables.compared.happened
+    columns = _columns(tables, became, tables.steps)
     return {
         "records": {
             "in": len(tables.original),
             "out": len(tables.released),
             "left_out": len(tables.original) - len(tables.released),
+            "not_matched": tables.compared.not_matched,
             "all_quasi_identifiers_missing": _suppressed(tables),
         },
         "columns": columns,
@@ -97,7 +99,7 @@ def count(tables: Tables, pipeline: Any, scenarios: Mapping[str, float]) -> dict
             "if_more_is_known": _if_more_is_known(tables, columns["suspicious"]),
         },
         "risks": _risks(tables, scenarios),
-        "privacy": _privacy(pipeline, steps),
+        "privacy": _privacy(pipeline, tables.steps),
         "utility": _utility(tables, became),
     }
 
@@ -105,7 +107,7 @@ def count(tables: Tables, pipeline: Any, scenarios: Mapping[str, float]) -> dict
 def without_original(figures: dict) -> dict:
     """Return the figures without all that was counted in the original table."""
     public = {name: dict(part) for name, part in figures.items()}
-    for name in ("in", "left_out"):
+    for name in ("in", "left_out", "not_matched"):
         del public["records"][name]
     hidden = ("distinct_before", "missing_before")
     public["columns"]["each"] = [
@@ -298,7 +300,7 @@ def _cells_suppressed(tables: Tables) -> dict:
     known = [name for name in tables.known(tables.released) if name in tables.original.columns]
     kept = tables.kept()
     if kept is None:
-        return _not_told(CANNOT_MATCH)
+        return _not_told(tables.compared.not_matched)
     gone = [(_frames.missing(tables.released, name) & ~_frames.missing(kept, name)).mean() for name in known]
     return {"share": float(np.mean(gone)) if known else 0.0}
 
@@ -309,7 +311,7 @@ def _granularity(tables: Tables) -> dict:
     if not known:
         return _not_told("no quasi-identifier is in both tables")
     if kept is None:
-        return _not_told(CANNOT_MATCH)
+        return _not_told(tables.compared.not_matched)
     return {"value": metrics.granularity(kept, tables.released, known), "columns": known}
 
 
@@ -395,7 +397,7 @@ def _model(tables: Tables) -> dict:
     if target not in tables.common or not others:
         return _not_told("the target, or all other columns, are not in both tables")
     if kept is None:
-        return _not_told(CANNOT_MATCH)
+        return _not_told(tables.compared.not_matched)
     kind, classes = _frames.kind(kept, target), _inspection.described(kept, target).distinct
     held = [frame.select([*others, target]) for frame in (kept, tables.released)]
     in_classes = kind not in ("number", "date") or kind == "number" and classes <= FEW_CLASSES

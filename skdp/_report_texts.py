@@ -75,9 +75,9 @@ READINGS = (
     Reading(
         "Columns by what happened to them",
         "Found by comparing the two tables, and from the steps where a pipeline is at hand. Where the tables show that "
-        "cells are as they were, the steps are not believed. Where rows cannot be matched, a column is called "
-        "untouched if each of its values is at least as frequent in the original, which may be so by "
-        "chance where there are few.",
+        "cells are as they were, the steps are not believed. Rows are matched unless columns that were left as they "
+        "were show that rows have been moved. Where rows cannot be matched, a column is called untouched if each of "
+        "its values is at least as frequent in the original, which may be so by chance where there are few.",
         "Each untouched column should be one that someone decided to leave so.",
         "This report.",
         "Whether a column is safe. That a column looks like an identifier is told by its name and how many of its "
