@@ -18,7 +18,7 @@ from skdp._report_texts import clean, plain, verdict
 from skdp.metrics import SCENARIOS, scenario_risks
 
 INTERNAL = "INTERNAL: holds statistics of the original table"
-PUBLIC = "PUBLIC: nothing here was counted in the original table"
+PUBLIC = "PUBLIC: nothing here was counted in the original table but which columns were changed"
 
 
 class DataSafetyReport:

@@ -632,6 +632,7 @@ def test_public_holds_nothing_that_was_counted_in_the_original(case):
         internal = [report.to_bytes(kind) for report in reports]
         assert internal[0] != internal[1]
         assert b"PUBLIC" in public[0] and b"INTERNAL" not in public[0]
+        assert b"nothing here was counted in the original table but which columns were changed" in public[0]
         assert b"INTERNAL" in internal[0]
 
 
@@ -725,9 +726,9 @@ def folder(tmp_path):
     return tmp_path
 
 
-def release(folder, report):
+def release(folder, report, *options):
     paths = [str(folder / name) for name in ("before.csv", "recipe.toml", "after.csv", report)]
-    return main(["release", paths[0], "--recipe", paths[1], "--output", paths[2], "--report", paths[3]])
+    return main(["release", paths[0], "--recipe", paths[1], "--output", paths[2], "--report", paths[3], *options])
 
 
 def compare(folder, *options, output="report.json", known="Age,Town"):
@@ -746,6 +747,20 @@ def test_a_release_with_its_report(folder, capsys):
     assert release(folder, "report.html") == 0
     assert (folder / "report.html").read_bytes().startswith(b"<!DOCTYPE html>")
     assert capsys.readouterr().err == ""
+
+
+def test_a_release_with_a_report_for_all(folder, capsys):
+    assert release(folder, "report.json", "--public") == 0
+    told = json.loads((folder / "report.json").read_text())
+    assert told["visibility"].startswith("PUBLIC")
+    assert "before" not in told["anonymity"] and "in" not in told["records"]
+    assert told["columns"]["by"]["left out"] == ["Name"]
+    assert release(folder, "report.html", "--public") == 0
+    assert b"PUBLIC" in (folder / "report.html").read_bytes()
+    paths = [str(folder / name) for name in ("before.csv", "recipe.toml", "other.csv")]
+    assert main(["release", paths[0], "--recipe", paths[1], "--output", paths[2], "--public"]) == 2
+    assert "--public goes with --report" in capsys.readouterr().err
+    assert not (folder / "other.csv").exists()
 
 
 def test_a_report_of_two_files(folder, capsys):
