@@ -109,8 +109,8 @@ READINGS = (
         "Lower drift is more useful.",
         "W. Bergsma, “A bias-correction for Cramér's V and Tschuprow's T”, 2013.",
         "What three columns do together, and whether an association was real in the first place. Text or categories "
-        "with more than one different value to ten records are left out, and named: anything seems to go together with "
-        "what is different for each record.",
+        "of more than 20 different values, and of more than one to ten records, are left out, and named: anything "
+        "seems to go together with what is different for each record.",
     ),
     Reading(
         "Rules kept",
