@@ -49,7 +49,7 @@ SECTIONS = [
     Section(
         "Metrics: utility", "skdp.metrics", "What a released table is still good for.",
         ["granularity", "discernibility", "average_class_size", "marginal_distances", "association_matrix",
-         "association_rules_kept", "propensity_mse", "train_on_release_test_on_real"],
+         "association_matrices", "association_rules_kept", "propensity_mse", "train_on_release_test_on_real"],
     ),
     Section("", "skdp.metrics.utility", "", ["RulesKept"]),
     Section("", "skdp.metrics.modelling", "", ["PropensityError", "TrainedOnRelease"]),

@@ -21,7 +21,7 @@ from sklearn.pipeline import make_pipeline
 from skdp import IntervalBinner, KAnonymizer, LaplaceNoise, OutlierDropper, PIICleaner
 from skdp.datasets import make_customer_survey
 from skdp.metrics import (
-    association_matrix,
+    association_matrices,
     attacker_risks,
     equivalence_classes,
     granularity,
@@ -162,7 +162,7 @@ figure.suptitle(title, x=0.01, ha="left")
 
 kept = pd.Series({column: granularity(masked, released, [column]) for column in known})
 looked_at = [*known, "EmploymentLength", "HouseholdIncome", "LoanDefault"]
-matrices = [association_matrix(table, looked_at).abs() for table in (masked, released)]
+matrices = association_matrices(masked, released, looked_at)
 
 figure = plt.figure(figsize=(10, 6.6), layout="constrained")
 above, below = figure.subfigures(2, 1, height_ratios=[1, 2.2])
@@ -175,7 +175,7 @@ axes.spines[["top", "right"]].set_visible(False)
 change = (matrices[1] - matrices[0]).loc[known].abs()
 others, between = change.drop(columns=known).max(axis=None), change[known].max(axis=None)
 for axes, matrix, name in zip(below.subplots(1, 2, sharey=True), matrices, ["masked", "masked, k = 5"], strict=True):
-    image = axes.imshow(matrix, cmap="cividis", vmin=0, vmax=1)
+    image = axes.imshow(matrix.abs(), cmap="cividis", vmin=0, vmax=1)
     axes.set_xticks(range(len(looked_at)), looked_at, rotation=45, ha="right")
     axes.set_yticks(range(len(looked_at)), looked_at)
     axes.set_title(name, loc="left")

@@ -217,8 +217,7 @@ def release(options: argparse.Namespace) -> int:
     """Mask a table as a recipe says."""
     start = time.perf_counter()
     _check_output(options, options.table)
-    if options.report:
-        _check_report_of_release(options)
+    _check_report_of_release(options)
     recipe = recipes.read(options.recipe, options.seed)
     if options.ledger:
         set_ledger(recipe.pipeline, None)  # raises where no step would ever charge it: then none is made
@@ -358,10 +357,15 @@ def _released_at_once(
     lines = list(account(recipe, table, released, keep))
     if not options.report:
         return released, lines, None
-    return released, lines, of_release(recipe, table, released, keep, report_kind(options.report))
+    told = of_release(recipe, table, released, keep, report_kind(options.report), public=options.public)
+    return released, lines, told
 
 
 def _check_report_of_release(options: argparse.Namespace) -> None:
+    if not options.report:
+        if options.public:
+            raise ValueError("--public goes with --report: it says what the report leaves out.")
+        return
     if options.to_folder:
         raise ValueError("--report goes with a release that is a file; name one as --output, or use skdp report later.")
     check_place(options.report, options.output, options.table, options.recipe)

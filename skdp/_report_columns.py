@@ -1,6 +1,6 @@
-"""What happened to each column between an original table and its release: by comparing them, and by what steps say."""
+"""Which row became which, and what happened to each column, between an original table and its release."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,8 @@ HAPPENED = {
     "added": "Added: not in the original",
 }
 REAL = ("untouched", "rearranged", "masked", "imputed")
+CANNOT_MATCH = "which released record was which original one cannot be told: give 'keep' as fit_release returns it"
+OTHER_ORDER = "the rows of the two tables are not in the same order"
 _STRONGEST = ("fictitious", "noised", "generalised", "imputed")
 
 
@@ -56,12 +58,55 @@ class Step:
     columns: tuple
 
 
-def happened(original: Any, released: Any, rows: np.ndarray | None, steps: list[Step]) -> dict[str, str]:
-    """Return by column, those of the original first, what became of it: a key of `HAPPENED`.
+@dataclass(frozen=True)
+class Comparison:
+    """What an original table and its release, and the steps between them, show.
 
-    Where the tables show that nothing happened, that is believed rather than the steps. Only where they show that
-    something did, but not what, are the steps asked.
+    Parameters
+    ----------
+    rows : ndarray of int of shape (n_released,) or None
+        The position in the original of each released row; None where that cannot be told.
+    not_matched : str or None
+        Why it cannot be told; None where it can.
+    happened : dict of str to str
+        By column, those of the original first, what became of it: a key of `HAPPENED`.
     """
+
+    rows: np.ndarray | None
+    not_matched: str | None
+    happened: dict
+
+
+def compared(original: Any, released: Any, keep: np.ndarray | None, steps: list[Step]) -> Comparison:
+    """Return which released row was which original one, and what became of each column.
+
+    Where the tables show that nothing happened to a column, that is believed rather than the steps. Only where they
+    show that something did, but not what, are the steps asked. Rows are not matched against what columns show that
+    were left as they were.
+    """
+    rows = _matched_rows(original, released, keep)
+    drawn = {name for one in steps if one.happened in ("noised", "fictitious") for name in one.columns}
+    by_row, by_values, order = {}, {}, _Order()
+    for name in [name for name in original.columns if name in released.columns]:
+        before, after = _alike(original, released, name)
+        if before is None:
+            ranges = _frames.kind(original, name) in ("number", "date")
+            by_row[name] = by_values[name] = "generalised" if ranges else "changed"
+            continue
+        before = before if rows is None else before[rows]
+        by_values[name] = "untouched" if _all_real(before, after) else "changed"
+        if rows is not None:
+            by_row[name] = _by_row(before, after)
+            if str(name) not in drawn:  # what is drawn at random may agree in its counts by chance
+                order.look_at(name, before, by_row[name])
+    why = CANNOT_MATCH if rows is None else None
+    if order.is_another(lambda name: _alike(original, released, name), rows):
+        rows, why = None, OTHER_ORDER
+    seen = by_values if rows is None else by_row
+    return Comparison(rows, why, _happened(original, released, rows is not None, seen, steps))
+
+
+def _happened(original: Any, released: Any, is_matched: bool, seen: dict, steps: list[Step]) -> dict[str, str]:
     said = {name: one.happened for kind in reversed(_STRONGEST) for one in steps if one.happened == kind
             for name in one.columns}  # fmt: skip
     found = {}
@@ -69,15 +114,15 @@ def happened(original: Any, released: Any, rows: np.ndarray | None, steps: list[
         if name not in released.columns:
             found[name] = "left out"
             continue
-        seen = _compared(original, released, name, rows)
-        by_lot = said.get(str(name)) == "noised" and (rows is None or _frames.kind(original, name) != "number")
+        what = "generalised" if seen[name] == "changed" and _is_sets(original, released, name) else seen[name]
+        by_lot = said.get(str(name)) == "noised" and not (is_matched and _frames.kind(original, name) == "number")
         # a coin may leave every answer as it is; where rows cannot be matched, counts may agree by chance
-        trusted = seen in ("untouched", "rearranged") and not by_lot
-        found[name] = seen if trusted or str(name) not in said else said[str(name)]
+        trusted = what in ("untouched", "rearranged") and not by_lot
+        found[name] = what if trusted or str(name) not in said else said[str(name)]
     return found | {name: "added" for name in released.columns if name not in original.columns}
 
 
-def matched_rows(original: Any, released: Any, keep: Any) -> np.ndarray | None:
+def _matched_rows(original: Any, released: Any, keep: Any) -> np.ndarray | None:
     """Return the position in the original of each released row; None where that cannot be told.
 
     A release that has lost rows and been numbered afresh, as one read from a file is, cannot be matched.
@@ -131,20 +176,39 @@ def _said(step: Any) -> tuple[str | None, Any]:
     return None, ()
 
 
-def _compared(original: Any, released: Any, name: str, rows: np.ndarray | None) -> str:
-    """Return what the cells alone show."""
-    before, after = _alike(original, released, name)
-    if before is None:
-        return "generalised" if _frames.kind(original, name) in ("number", "date") else "changed"
-    if rows is not None:
-        seen = _by_row(before[rows], after)
-        if seen == "changed" and _all_real(before[rows], after):
-            seen = "rearranged"
-        if seen != "changed":
-            return seen
-    elif _all_real(before, after):
-        return "untouched"
-    return "generalised" if _is_sets(original, released, name) else "changed"
+class _Order:
+    """Whether rows that were taken to match are in another order, as columns show that were left as they were.
+
+    These have the same values, equally often. Where rows are in their places, so are such values; where rows were
+    moved, values have moved together. A column that was rearranged by itself has parted from those that stay.
+    """
+
+    def __init__(self):
+        self.moved: list = []
+        self.key: np.ndarray | None = None  # of the values that stay, in all columns where these differ
+
+    def look_at(self, name: Any, values: np.ndarray, what: str) -> None:
+        """Take note of a column, by its codes in the original."""
+        if what == "rearranged":
+            self.moved.append(name)
+        elif what == "untouched" and values.min() < values.max():
+            self.key = values if self.key is None else pd.factorize(_joined(self.key, values, values.max()))[0]
+
+    def is_another(self, codes: Callable, rows: np.ndarray | None) -> bool:
+        """Whether rows were moved; `codes` returns a column in both tables."""
+        if self.key is None:
+            return bool(self.moved)
+        for name in self.moved:
+            before, after = codes(name)
+            pairs = [np.sort(_joined(self.key, one, before.max())) for one in (before[rows], after)]
+            if np.array_equal(*pairs):
+                return True
+        return False
+
+
+def _joined(key: np.ndarray, codes: np.ndarray, highest: int) -> np.ndarray:
+    """Return a number for each pair of values; the second are codes from -1."""
+    return key.astype(np.int64) * (highest + 2) + codes + 1
 
 
 def _alike(original: Any, released: Any, name: str) -> tuple[np.ndarray, np.ndarray] | tuple[None, None]:
@@ -182,6 +246,7 @@ def _spelled(frame: Any, name: str) -> pa.Array:
 
 
 def _by_row(before: np.ndarray, after: np.ndarray) -> str:
+    """Return what the cells alone show where rows are matched."""
     other = before != after
     if not other.any():
         return "untouched"
@@ -191,8 +256,9 @@ def _by_row(before: np.ndarray, after: np.ndarray) -> str:
         return "masked"
     there = (before >= 0) & (after >= 0)
     pairs = pd.DataFrame({"before": before[there], "after": after[there]}).drop_duplicates()
-    one_each = not pairs["before"].duplicated().any()
-    return "generalised" if one_each and pairs["after"].nunique() < len(pairs) else "changed"
+    if not pairs["before"].duplicated().any() and pairs["after"].nunique() < len(pairs):
+        return "generalised"
+    return "rearranged" if _all_real(before, after) else "changed"
 
 
 def _all_real(before: np.ndarray, after: np.ndarray) -> bool:

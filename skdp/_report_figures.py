@@ -9,14 +9,14 @@ import pyarrow as pa
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from skdp import _frames, _inspection, metrics
-from skdp._report_columns import HAPPENED, REAL, Step, fitted_steps, happened, matched_rows
+from skdp._report_columns import HAPPENED, REAL, Step, compared
 from skdp.guarantees import privacy_guarantee
 
 THRESHOLD = 0.2  # risk above which records are counted: a class of fewer than five
 MOST_IN_RULES = 12
 FEW_CLASSES = 20  # different integers up to which a target is one of classes
 MOST_CLASSES = 50
-CANNOT_MATCH = "which released record was which original one cannot be told: give 'keep' as fit_release returns it"
+OF_THEIR_OWN = 0.1  # different values to a record, beyond which categories seem to go together with anything
 
 
 class Tables:
@@ -32,11 +32,13 @@ class Tables:
         Columns, each in at least one of the tables.
     target : str or None
         What a model is to predict.
+    steps : list of Step
+        The fitted steps that made the release.
     """
 
-    def __init__(self, original, released, keep, quasi_identifiers, sensitive, target):
+    def __init__(self, original, released, keep, quasi_identifiers, sensitive, target, steps):
         self.original, self.released = _measurable(original, released)
-        self.rows = matched_rows(original, released, keep)
+        self.compared, self.steps = compared(self.original, self.released, keep, steps), steps
         self.quasi_identifiers, self.sensitive, self.target = quasi_identifiers, sensitive, target
         self.common = [name for name in original.columns if name in released.columns]
 
@@ -46,7 +48,8 @@ class Tables:
 
     def kept(self) -> Any:
         """Return the original's rows that were released, in the order of the release; None where that is not known."""
-        return None if self.rows is None else _frames.take_rows(self.original, self.rows)
+        rows = self.compared.rows
+        return None if rows is None else _frames.take_rows(self.original, rows)
 
 
 def _measurable(*frames: Any) -> list:
@@ -76,14 +79,14 @@ def _spelled(frame: Any, name: str) -> pa.Array:
 
 def count(tables: Tables, pipeline: Any, scenarios: Mapping[str, float]) -> dict:
     """Return all figures, as dicts and lists of plain values."""
-    steps = list(fitted_steps(pipeline))
-    became = happened(tables.original, tables.released, tables.rows, steps)
-    columns = _columns(tables, became, steps)
+    became = tables.compared.happened
+    columns = _columns(tables, became, tables.steps)
     return {
         "records": {
             "in": len(tables.original),
             "out": len(tables.released),
             "left_out": len(tables.original) - len(tables.released),
+            "not_matched": tables.compared.not_matched,
             "all_quasi_identifiers_missing": _suppressed(tables),
         },
         "columns": columns,
@@ -96,7 +99,7 @@ def count(tables: Tables, pipeline: Any, scenarios: Mapping[str, float]) -> dict
             "if_more_is_known": _if_more_is_known(tables, columns["suspicious"]),
         },
         "risks": _risks(tables, scenarios),
-        "privacy": _privacy(pipeline, steps),
+        "privacy": _privacy(pipeline, tables.steps),
         "utility": _utility(tables, became),
     }
 
@@ -104,7 +107,7 @@ def count(tables: Tables, pipeline: Any, scenarios: Mapping[str, float]) -> dict
 def without_original(figures: dict) -> dict:
     """Return the figures without all that was counted in the original table."""
     public = {name: dict(part) for name, part in figures.items()}
-    for name in ("in", "left_out"):
+    for name in ("in", "left_out", "not_matched"):
         del public["records"][name]
     hidden = ("distinct_before", "missing_before")
     public["columns"]["each"] = [
@@ -297,7 +300,7 @@ def _cells_suppressed(tables: Tables) -> dict:
     known = [name for name in tables.known(tables.released) if name in tables.original.columns]
     kept = tables.kept()
     if kept is None:
-        return _not_told(CANNOT_MATCH)
+        return _not_told(tables.compared.not_matched)
     gone = [(_frames.missing(tables.released, name) & ~_frames.missing(kept, name)).mean() for name in known]
     return {"share": float(np.mean(gone)) if known else 0.0}
 
@@ -308,7 +311,7 @@ def _granularity(tables: Tables) -> dict:
     if not known:
         return _not_told("no quasi-identifier is in both tables")
     if kept is None:
-        return _not_told(CANNOT_MATCH)
+        return _not_told(tables.compared.not_matched)
     return {"value": metrics.granularity(kept, tables.released, known), "columns": known}
 
 
@@ -320,17 +323,37 @@ def _marginals(tables: Tables) -> list:
     return [{"name": name, **one} for name, one in zip(tables.common, rows, strict=True)]
 
 
+def associated_columns(tables: Tables) -> list:
+    """Return the columns of both tables but those of so many categories that anything seems to go together with them.
+
+    By chance alone, the correlation ratio of g categories in n rows is about the root of (g - 1) / (n - 1).
+    """
+    frames = tables.original, tables.released
+    return [name for name in tables.common if not any(_has_values_of_its_own(frame, name) for frame in frames)]
+
+
+def _has_values_of_its_own(frame: Any, name: str) -> bool:
+    if _frames.kind(frame, name) in ("number", "date"):
+        return False
+    return _inspection.described(frame, name).distinct > max(_inspection.FEW, OF_THEIR_OWN * len(frame))
+
+
 def association_matrices(tables: Tables) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the associations in both tables, of the columns that both have."""
-    return tuple(metrics.association_matrix(one, tables.common) for one in (tables.original, tables.released))
+    """Return the associations in both tables, of the columns in which they can be told."""
+    return metrics.association_matrices(tables.original, tables.released, associated_columns(tables))
 
 
 def _associations(tables: Tables) -> dict:
-    if len(tables.common) < 2:
-        return _not_told("the tables have fewer than two columns in common")
+    names = associated_columns(tables)
+    left_out = [name for name in tables.common if name not in names]
+    if len(names) < 2:
+        return _not_told("the tables have fewer than two columns in common that can be compared") | {
+            "left_out": left_out
+        }
     before, after = (one.to_numpy() for one in association_matrices(tables))
     drift = np.abs(after - before)[np.triu_indices(len(before), 1)]
-    return {"columns": len(before), "mean_drift": float(np.nanmean(drift)), "highest_drift": float(np.nanmax(drift))}
+    found = {"mean_drift": float(np.nanmean(drift)), "highest_drift": float(np.nanmax(drift))}
+    return {"columns": len(names), **found, "left_out": left_out}
 
 
 def _holds_alike(tables: Tables, name: str) -> bool:
@@ -374,7 +397,7 @@ def _model(tables: Tables) -> dict:
     if target not in tables.common or not others:
         return _not_told("the target, or all other columns, are not in both tables")
     if kept is None:
-        return _not_told(CANNOT_MATCH)
+        return _not_told(tables.compared.not_matched)
     kind, classes = _frames.kind(kept, target), _inspection.described(kept, target).distinct
     held = [frame.select([*others, target]) for frame in (kept, tables.released)]
     in_classes = kind not in ("number", "date") or kind == "number" and classes <= FEW_CLASSES

@@ -40,8 +40,8 @@ def report_kind(path: str) -> str:
     return kind.removeprefix(".")
 
 
-def of_release(recipe: Recipe, table: Any, released: Any, keep: Any, kind: str) -> bytes:
-    """Return the report of what a recipe, whose pipeline is fitted, made of a table.
+def of_release(recipe: Recipe, table: Any, released: Any, keep: Any, kind: str, *, public: bool = False) -> bytes:
+    """Return the report of what a recipe, whose pipeline is fitted, made of a table; `public` as `to_bytes` has it.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def of_release(recipe: Recipe, table: Any, released: Any, keep: Any, kind: str) 
         keep=keep,
         title=recipe.title or "Data safety report",
     )
-    return told.to_bytes(kind)
+    return told.to_bytes(kind, public=public)
 
 
 def of_files(original: str, released: str, **options: Any) -> DataSafetyReport:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from skdp import _frames
 from skdp._report_columns import REAL
-from skdp._report_figures import Tables, association_matrices, class_sizes
+from skdp._report_figures import Tables, associated_columns, association_matrices, class_sizes
 from skdp._report_texts import clean
 from skdp.plots import AssociationDisplay, ClassSizeDisplay, ReleaseDisplay, RiskDisplay
 from skdp.plots._drawing import svg
@@ -74,16 +74,16 @@ def shown(name: object) -> str:
 
 def associations(tables: Tables, became: dict) -> Picture | None:
     """Return the associations of the columns that changed most; None where there are fewer than two columns."""
-    if len(tables.common) < 2:
+    if len(associated_columns(tables)) < 2:
         return None
     before, after = association_matrices(tables)
     drift = (after - before).abs().to_numpy()
-    ranked = np.lexsort((-np.nan_to_num(drift).mean(axis=0), [became[name] in REAL for name in tables.common]))
+    ranked = np.lexsort((-np.nan_to_num(drift).mean(axis=0), [became[name] in REAL for name in before]))
     places = np.sort(ranked[:MOST_ASSOCIATED])
-    names = _unique([shown(tables.common[place]) for place in places])
+    names = _unique([shown(before.columns[place]) for place in places])
     pair = [one.iloc[places, places].set_axis(names, axis=0).set_axis(names, axis=1) for one in (before, after)]
     title = f"Associations of {len(names)} columns"
-    if len(names) < len(tables.common):
+    if len(names) < len(before):
         title += ", those that have changed and those that moved most"
     return _picture("associations", title, AssociationDisplay.from_matrices(*pair), stacked=len(names) > FEW_ASSOCIATED)
 

@@ -75,9 +75,9 @@ READINGS = (
     Reading(
         "Columns by what happened to them",
         "Found by comparing the two tables, and from the steps where a pipeline is at hand. Where the tables show that "
-        "cells are as they were, the steps are not believed. Where rows cannot be matched, a column is called "
-        "untouched if each of its values is at least as frequent in the original, which may be so by "
-        "chance where there are few.",
+        "cells are as they were, the steps are not believed. Rows are matched unless columns that were left as they "
+        "were show that rows have been moved. Where rows cannot be matched, a column is called untouched if each of "
+        "its values is at least as frequent in the original, which may be so by chance where there are few.",
         "Each untouched column should be one that someone decided to leave so.",
         "This report.",
         "Whether a column is safe. That a column looks like an identifier is told by its name and how many of its "
@@ -103,10 +103,14 @@ READINGS = (
     Reading(
         "Associations",
         "How strongly two columns go together: Cramér's V for categories, the correlation ratio for a category and a "
-        "number, Pearson's r for numbers. Drift is the absolute change from the original to the release.",
+        "number, Pearson's r for numbers. Drift is the absolute change from the original to the release. Two columns "
+        "that are numbers in both are compared with the sign of r, so that a flipped sign shows; all others by their "
+        "strength alone, since r gives way to a measure without sign once numbers have become ranges.",
         "Lower drift is more useful.",
         "W. Bergsma, “A bias-correction for Cramér's V and Tschuprow's T”, 2013.",
-        "What three columns do together, and whether an association was real in the first place.",
+        "What three columns do together, and whether an association was real in the first place. Text or categories "
+        "of more than 20 different values, and of more than one to ten records, are left out, and named: anything "
+        "seems to go together with what is different for each record.",
     ),
     Reading(
         "Rules kept",

@@ -45,9 +45,10 @@ A table of more than --chunk-rows records is read, released and written chunk by
 memory: once for each step that learns from it, and once more for what is written. A recipe for which that cannot be
 has all of the table in memory, and says so. A CSV file is gone through once more, for the kinds of its columns. An
 output whose name has no ending, or ends in a slash, is a folder of Parquet files, a chunk each, with which --resume
-goes on after an interruption: what is written is not noised again. A --ledger is charged before any noise is drawn,
-once for the table. One that is not there is made, without a cap, which is said; skdp.PrivacyLedger makes one with a
-cap."""
+goes on after an interruption: what is written is not noised again. A --report is for those who may see the original;
+with --public all that was counted in it is left out, but which columns were changed. A --ledger is charged before
+any noise is drawn, once for the table. One that is not there is made, without a cap, which is said; skdp.PrivacyLedger
+makes one with a cap."""
 
 REPORT_EXAMPLE = """\
 example:
@@ -56,7 +57,8 @@ example:
 The report compares the two tables: what was done to which column, who could still be singled out, what the release is
 still good for. It is one page that needs nothing else, or figures for programs (.json). What it says of differential
 privacy comes from the steps, which files do not hold: skdp release --report has them. The report is for those who may
-see the original; with --public all that was counted in it is left out. Pages need pip install "skdp[report]"."""
+see the original; with --public all that was counted in it is left out, but which columns were changed. Pages need
+pip install "skdp[report]"."""
 
 INSPECT_EXAMPLE = """\
 example:
@@ -145,6 +147,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("table", metavar="TABLE", help=f"table to mask: {TABLES}")
     command.add_argument("--recipe", required=True, metavar="FILE", help="TOML file of the steps")
     command.add_argument("--report", metavar="FILE", help="data safety report to write, too: .html or .json")
+    _add_public(command)
     command.add_argument(
         "--ledger", metavar="FILE", help="privacy ledger to charge before any noise is drawn; made if new"
     )
@@ -158,7 +161,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--sensitive", type=_names, metavar="S,T", help="columns that nobody should learn")
     command.add_argument("--target", metavar="T", help="column that a model is to predict")
     command.add_argument("--title", default="Data safety report", metavar="TEXT", help="what the report is called")
-    command.add_argument("--public", action="store_true", help="leave out all that was counted in the original")
+    _add_public(command)
     command.add_argument("--output", required=True, metavar="FILE", help="file to write: .html or .json")
     command = _command(commands, "inspect", inspect, "print what a table tells about people", INSPECT_EXAMPLE)
     command.add_argument("table", metavar="TABLE", help=f"table to look at: {TABLES}")
@@ -179,6 +182,13 @@ def _command(commands, name: str, run, what: str, epilog: str) -> argparse.Argum
     )
     command.set_defaults(run=run)
     return command
+
+
+def _add_public(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--public", action="store_true",
+        help="leave out of the report all that was counted in the original, but which columns were changed",
+    )  # fmt: skip
 
 
 def _add_output(command: argparse.ArgumentParser) -> None:

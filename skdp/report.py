@@ -12,12 +12,13 @@ import numpy as np
 
 from skdp import _files, _frames
 from skdp._checks import check_columns, check_option, invalid
+from skdp._report_columns import fitted_steps
 from skdp._report_figures import Tables, count, without_original
 from skdp._report_texts import clean, plain, verdict
 from skdp.metrics import SCENARIOS, scenario_risks
 
 INTERNAL = "INTERNAL: holds statistics of the original table"
-PUBLIC = "PUBLIC: nothing here was counted in the original table"
+PUBLIC = "PUBLIC: nothing here was counted in the original table but which columns were changed"
 
 
 class DataSafetyReport:
@@ -40,8 +41,9 @@ class DataSafetyReport:
         A column that a model is to predict: one trained on the release is tested on real rows.
     keep : array-like of bool of shape (n_rows_original,), default=None
         Which rows of `original` the release holds, in their order, as `skdp.Pipeline.fit_release` returns it. By
-        default, rows are matched by their pandas index where it tells, and by place where the tables have equally many;
-        otherwise what takes matched rows is left out, and the report says so.
+        default, rows are matched by their pandas index where it tells, and by place where the tables have equally many.
+        Otherwise, or where columns that were left as they were show that rows are in another order, what takes matched
+        rows is left out, and the report says so.
     title : str, default="Data safety report"
         The page's title.
 
@@ -103,7 +105,8 @@ class DataSafetyReport:
         before, after = _frames.read(original), _frames.read(released)
         _check_rows(before, after)
         known, hidden = _roles(before, after, quasi_identifiers, sensitive, target)
-        self._tables = Tables(before, after, _kept(keep, before, after), known, hidden, target)
+        steps = list(fitted_steps(pipeline))
+        self._tables = Tables(before, after, _kept(keep, before, after), known, hidden, target, steps)
         self._scenarios = dict(_checked_scenarios(SCENARIOS if scenarios is None else scenarios))
         self._pipeline = pipeline
         if not isinstance(title, str):

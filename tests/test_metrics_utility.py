@@ -194,6 +194,49 @@ def test_counting_by_combinations_of_categories_is_counting_by_rows(monkeypatch,
         assert quick.to_numpy() == pytest.approx(plain.to_numpy(), abs=1e-12)
 
 
+def falling(seed=0, rows=2000):
+    """Return a table in which a 0/1 column, and numbers, fall with age."""
+    rng = np.random.default_rng(seed)
+    age = rng.integers(18, 80, rows)
+    default = (rng.random(rows) < 1.1 - age / 70).astype(int)
+    return pd.DataFrame({"age": age, "default": default, "debt": 100.0 - age + rng.normal(0, 30, rows)})
+
+
+@pytest.mark.parametrize("library", [lambda table: table, pl.from_pandas])
+def test_strengths_are_compared_where_ranges_take_the_place_of_numbers(library):
+    table = falling()
+    released = IntervalBinner({"age": [24, 34, 44, 54, 64]}).fit_transform(table)
+    before, after = metrics.association_matrices(library(table), library(released))
+    plain = metrics.association_matrix(table), metrics.association_matrix(released)
+    assert plain[0].loc["age", "default"] < -0.4 and plain[1].loc["age", "default"] > 0.4
+    assert before.loc["age", "default"] == -plain[0].loc["age", "default"]
+    assert after.loc["age", "default"] == plain[1].loc["age", "default"]
+    assert (after - before).abs().to_numpy().max() < 0.03
+    assert (plain[1] - plain[0]).abs().to_numpy().max() > 0.8  # what the signed measure less the unsigned one says
+    assert before.loc["debt", "default"] == plain[0].loc["debt", "default"]
+
+
+def test_a_flipped_sign_of_two_numbers_shows():
+    table = falling()
+    before, after = metrics.association_matrices(table, table.assign(debt=-table["debt"]))
+    assert after.loc["age", "debt"] == pytest.approx(-before.loc["age", "debt"])
+    assert before.loc["age", "debt"] < -0.3
+    days = table.assign(age=np.datetime64("2020-01-01") + table["age"].to_numpy().astype("timedelta64[D]"))
+    pd.testing.assert_frame_equal(metrics.association_matrices(days, table)[0], before)
+
+
+def test_two_matrices_are_of_the_columns_asked_for_with_the_measure_asked_for():
+    table = mixed_table(0)
+    released = table[table.columns[::-1]].head(300)
+    before, after = metrics.association_matrices(table, released, ["job", "city"], categorical="theils_u")
+    assert list(before) == list(after) == list(after.index) == ["job", "city"]
+    pd.testing.assert_frame_equal(after, metrics.association_matrix(released, ["job", "city"], categorical="theils_u"))
+    with pytest.raises(ParameterError, match="association_matrices needs the column 'city'.*'released'"):
+        metrics.association_matrices(table, table.drop(columns="city"))
+    with pytest.raises(ParameterError, match="did you mean 'city'"):
+        metrics.association_matrices(table, table, "cty")
+
+
 # Rules
 
 

@@ -390,6 +390,16 @@ def test_associations_are_those_measured_and_the_largest_change_comes_first():
     assert table.iloc[0]["after"] == round(after.loc["Age", "Debt"], 3) == 1.0
 
 
+def test_numbers_that_became_ranges_do_not_move_for_having_lost_their_sign():
+    original = people().assign(Debt=lambda table: 100.0 - table["Age"])
+    released = IntervalBinner({"Age": [30, 45, 60]}).fit_transform(original)
+    display = AssociationDisplay.from_tables(original, released)
+    pair = display.table().set_index(["column", "other column"]).loc[("Age", "Debt")]
+    assert (pair["before"], pair["difference"]) == (1.0, pytest.approx(-0.03, abs=0.03))
+    flipped = AssociationDisplay.from_tables(original, original.assign(Debt=original["Age"]))
+    assert "most of all that of Age and Debt, from -1.00 to 1.00" in flipped.description()
+
+
 def test_matrices_are_matched_by_name_not_by_place():
     matrix = association_matrix(people())
     turned = matrix.loc[["Debt", "Town", "Age"], ["Town", "Debt", "Age"]]

@@ -9,7 +9,7 @@ import pytest
 from skdp import Choice, FakerSynthesizer, IntervalBinner, LaplaceNoise, _frames
 from skdp._recipe_files import Recipe
 from skdp._released import Account, account
-from skdp._report_columns import happened
+from skdp._report_columns import compared
 from skdp.pipeline import Pipeline
 
 DAYS = pd.to_datetime(["2020-01-01", None, "2021-12-31"])
@@ -43,7 +43,7 @@ def changed(before, after):
     """Return what the lines of the command say, and what the report does, of a column."""
     tables = [pd.DataFrame({"x": values}) for values in (before, after)]
     look = Account(Recipe(Pipeline([]))).look(*tables, np.ones(3, dtype=bool))
-    report = happened(*map(_frames.read, tables), np.arange(3), [])
+    report = compared(*map(_frames.read, tables), None, []).happened
     return look.changed == {"x"}, report["x"] != "untouched"
 
 

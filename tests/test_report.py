@@ -212,10 +212,18 @@ def test_answers_that_a_coin_left_as_they_were_are_noised_all_the_same():
 def test_rows_in_another_order_are_no_protection():
     table = people()
     shuffled = table.sample(frac=1, random_state=0).reset_index(drop=True)
-    assert set(became(table, shuffled).values()) == {"rearranged"}
-    assert set(became(table, shuffled.set_index(np.random.default_rng(0).permutation(SIZE) + 9)).values()) <= {
-        "rearranged"
-    }
+    assert set(became(table, shuffled).values()) == {"untouched"}
+    elsewhere = shuffled.set_index(np.random.default_rng(0).permutation(SIZE) + 9)
+    assert set(became(table, elsewhere).values()) == {"untouched"}
+
+
+def test_a_column_in_another_order_than_its_rows_is_rearranged():
+    table = people()
+    swapped = table.assign(Income=np.random.default_rng(0).permutation(table["Income"]))
+    told = became(table, swapped)
+    assert told.pop("Income") == "rearranged"
+    assert set(told.values()) == {"untouched"}
+    assert DataSafetyReport(table, swapped, quasi_identifiers=KNOWN).figures["records"]["not_matched"] is None
 
 
 def test_dropped_rows_do_not_hide_an_untouched_column():
@@ -347,9 +355,48 @@ def test_utility_is_told_where_rows_are_matched(case):
     assert told["model"]["tested"] == SIZE
     assert told["model"]["guessing"] == pytest.approx(case.table["Debt"].value_counts(normalize=True).max())
     assert told["propensity"]["pmse"] > 0
-    assert told["associations"]["columns"] == 5
+    assert told["associations"]["left_out"] == ["Age"]  # more than 40 ranges in 400 records
+    assert told["associations"]["columns"] == 4
     assert [one["name"] for one in told["marginals"]] == ["Age", "Town", "Income", "Debt", "Pets"]
     assert told["rules"]["recall"] == 1.0  # among columns that are as they were
+
+
+def test_association_drift_is_of_strengths_where_numbers_became_ranges():
+    table = people(size=2000).drop(columns="Name")
+    table["Debt"] = (np.random.default_rng(0).random(2000) < 1.1 - table["Age"] / 70).astype(int)
+    released = IntervalBinner({"Age": [24, 34, 44, 54, 64]}).fit_transform(table)
+    report = DataSafetyReport(table, released, quasi_identifiers=KNOWN)
+    assert report.figures["utility"]["associations"]["highest_drift"] < 0.1  # signs subtracted: 0.9 and more
+    flipped = DataSafetyReport(table, table.assign(Age=-table["Age"]), quasi_identifiers=KNOWN)
+    assert flipped.figures["utility"]["associations"]["highest_drift"] > 0.8
+    (reading,) = [one for one in READINGS if one.title == "Associations"]
+    assert "with the sign" in reading.means and "strength" in reading.means
+
+
+def test_text_of_a_value_to_each_record_is_left_out_of_the_associations_and_named(case):
+    table = people(size=2000)
+    table["Fee"] = table["Income"].astype(str).where(table.index > 2, "#NULL!")
+    released = table.assign(Pets=table["Pets"].astype(str), Town=table["Town"].astype("category"))
+    assert table["Fee"].nunique() > 200
+    for kind in (pl.from_pandas, lambda one: one):
+        report = DataSafetyReport(kind(table), kind(released), quasi_identifiers=KNOWN)
+        told = report.figures["utility"]["associations"]
+        assert told["left_out"] == ["Name", "Fee"]
+        assert told["columns"] == 5
+        assert told["highest_drift"] < 0.1  # with Fee: 0.3 and more, with Name: 1
+        shown = "".join(page(report).texts)
+        assert "anything would seem to go together with them: Name and Fee." in shown
+    few = DataSafetyReport(table[["Town", "Pets"]], released[["Town", "Pets"]], quasi_identifiers="Town")
+    assert few.figures["utility"]["associations"]["left_out"] == []
+    assert "Left out of the associations" not in "".join(page(few).texts)
+
+
+def test_columns_that_are_all_left_out_of_the_associations_are_named(case):
+    two = case.table[["Name", "Pets"]]
+    report = DataSafetyReport(two, two, quasi_identifiers="Pets")
+    told = report.figures["utility"]["associations"]
+    assert told["left_out"] == ["Name"] and "fewer than two columns" in told["not_told"]
+    assert "Left out of the associations" in "".join(page(report).texts)
 
 
 def test_rows_that_cannot_be_matched_are_not_guessed(case):
@@ -365,6 +412,75 @@ def test_rows_that_cannot_be_matched_are_not_guessed(case):
     by_index = DataSafetyReport(case.table, released, quasi_identifiers=KNOWN, target="Debt")
     assert found.figures["utility"]["granularity"]["value"] == pytest.approx(pipeline[-1].granularity_)
     assert by_index.figures["utility"] == found.figures["utility"]
+
+
+OTHER_ORDER = "the rows of the two tables are not in the same order"
+NEED_ROWS = "granularity", "model", "cells_suppressed"
+
+
+def mixed(table, seed=0):
+    """Return a table with its rows in another order, numbered afresh."""
+    return table.sample(frac=1, random_state=seed).reset_index(drop=True)
+
+
+@pytest.mark.parametrize("library", [lambda table: table, pl.from_pandas])
+def test_rows_that_were_shuffled_are_not_taken_for_those_at_their_places(case, library):
+    tables = library(case.table), library(mixed(case.released))
+    report = DataSafetyReport(*tables, pipeline=case.pipeline, quasi_identifiers=KNOWN, target="Debt")
+    told = report.figures
+    assert told["records"]["not_matched"] == OTHER_ORDER
+    assert [told["utility"][name] for name in NEED_ROWS] == [{"not_told": OTHER_ORDER}] * 3
+    assert told["columns"]["by"] == case.report.figures["columns"]["by"]
+    for name in ("marginals", "associations", "rules", "propensity"):  # whose rows need no match
+        assert "not_told" not in told["utility"][name]
+    assert told["utility"]["marginals"] == case.report.figures["utility"]["marginals"]
+    assert "".join(page(report).texts).count(OTHER_ORDER) == 4
+    assert OTHER_ORDER not in "".join(page(report, True).texts)
+    assert case.report.figures["records"]["not_matched"] is None
+
+
+def test_rows_that_were_shuffled_with_their_index_are_matched(case):
+    shuffled = case.released.sample(frac=1, random_state=0)
+    report = DataSafetyReport(case.table, shuffled, quasi_identifiers=KNOWN, target="Debt")
+    assert report.figures["records"]["not_matched"] is None
+    assert report.figures["utility"]["granularity"] == case.report.figures["utility"]["granularity"]
+
+
+@pytest.mark.parametrize("swapped", [[], ["Pets"], ["Pets", "Debt"]])
+def test_a_column_that_both_tables_are_sorted_by_does_not_hide_that_rows_were_shuffled(swapped):
+    table = people().sort_values("Town", ignore_index=True)
+    released = mixed(table.drop(columns="Name")).sort_values("Town", ignore_index=True, kind="stable")
+    rng = np.random.default_rng(0)
+    released = released.assign(**{name: rng.permutation(released[name]) for name in swapped})
+    told = DataSafetyReport(table, released, quasi_identifiers=KNOWN).figures
+    assert (table["Town"] == released["Town"]).all()
+    assert told["records"]["not_matched"] == OTHER_ORDER
+
+
+def test_rows_that_were_kept_and_then_shuffled_are_not_matched(case):
+    keep = case.table["Age"].to_numpy() > 20
+    kept = case.released[keep]
+    for released, why in ((kept, None), (mixed(kept), OTHER_ORDER)):
+        report = DataSafetyReport(case.table, released, quasi_identifiers=KNOWN, keep=keep)
+        assert report.figures["records"]["not_matched"] == why
+
+
+def test_random_answers_whose_counts_agree_by_chance_do_not_pass_for_shuffled_rows():
+    """With 40 answers, counts agree in about one run in seven; looked at are those in which they do."""
+    table = people(size=40)[["Age", "Debt"]]
+    found = 0
+    for seed in range(40):
+        pipeline = make_pipeline(
+            RandomizedResponse(epsilon=1.0, categories={"Debt": ["no", "yes"]}, random_state=seed),
+            IntervalBinner({"Age": [30, 50]}),
+        )
+        released = pipeline.fit_transform(table)
+        if sorted(released["Debt"]) == sorted(table["Debt"]) and (released["Debt"] != table["Debt"]).any():
+            found += 1
+            report = DataSafetyReport(table, released, pipeline=pipeline, quasi_identifiers="Age")
+            assert report.figures["records"]["not_matched"] is None
+            assert report.figures["columns"]["by"]["noised"] == ["Debt"]
+    assert found
 
 
 # The page
@@ -516,6 +632,7 @@ def test_public_holds_nothing_that_was_counted_in_the_original(case):
         internal = [report.to_bytes(kind) for report in reports]
         assert internal[0] != internal[1]
         assert b"PUBLIC" in public[0] and b"INTERNAL" not in public[0]
+        assert b"nothing here was counted in the original table but which columns were changed" in public[0]
         assert b"INTERNAL" in internal[0]
 
 
@@ -609,9 +726,9 @@ def folder(tmp_path):
     return tmp_path
 
 
-def release(folder, report):
+def release(folder, report, *options):
     paths = [str(folder / name) for name in ("before.csv", "recipe.toml", "after.csv", report)]
-    return main(["release", paths[0], "--recipe", paths[1], "--output", paths[2], "--report", paths[3]])
+    return main(["release", paths[0], "--recipe", paths[1], "--output", paths[2], "--report", paths[3], *options])
 
 
 def compare(folder, *options, output="report.json", known="Age,Town"):
@@ -632,6 +749,20 @@ def test_a_release_with_its_report(folder, capsys):
     assert capsys.readouterr().err == ""
 
 
+def test_a_release_with_a_report_for_all(folder, capsys):
+    assert release(folder, "report.json", "--public") == 0
+    told = json.loads((folder / "report.json").read_text())
+    assert told["visibility"].startswith("PUBLIC")
+    assert "before" not in told["anonymity"] and "in" not in told["records"]
+    assert told["columns"]["by"]["left out"] == ["Name"]
+    assert release(folder, "report.html", "--public") == 0
+    assert b"PUBLIC" in (folder / "report.html").read_bytes()
+    paths = [str(folder / name) for name in ("before.csv", "recipe.toml", "other.csv")]
+    assert main(["release", paths[0], "--recipe", paths[1], "--output", paths[2], "--public"]) == 2
+    assert "--public goes with --report" in capsys.readouterr().err
+    assert not (folder / "other.csv").exists()
+
+
 def test_a_report_of_two_files(folder, capsys):
     release(folder, "report.json")
     capsys.readouterr()
@@ -643,6 +774,17 @@ def test_a_report_of_two_files(folder, capsys):
     assert told["columns"]["by"]["left out"] == ["Name"]
     assert compare(folder, "--public", output="public.json") == 0
     assert json.loads((folder / "public.json").read_text())["visibility"].startswith("PUBLIC")
+
+
+def test_a_report_of_two_files_says_that_rows_were_shuffled(folder):
+    table = people()
+    released = KAnonymizer(5, quasi_identifiers=KNOWN).fit_transform(table)
+    for shuffled, why in ((released, None), (mixed(released), OTHER_ORDER)):
+        shuffled.to_csv(folder / "after.csv", index=False)
+        assert compare(folder) == 0
+        told = json.loads((folder / "report.json").read_text())
+        assert told["records"]["not_matched"] == why
+        assert ("value" in told["utility"]["granularity"]) is (why is None)
 
 
 @pytest.mark.parametrize(

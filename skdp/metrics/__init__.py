@@ -15,6 +15,7 @@ from skdp.metrics.attacks import inference_attack, linkage_attack
 from skdp.metrics.modelling import propensity_mse, train_on_release_test_on_real
 from skdp.metrics.risk import SCENARIOS, attacker_risks, reidentification_risk, scenario_risks, suda, uniqueness
 from skdp.metrics.utility import (
+    association_matrices,
     association_matrix,
     association_rules_kept,
     average_class_size,
@@ -27,6 +28,7 @@ __all__ = [
     "SCENARIOS",
     "ClassCounts",
     "alpha_k_anonymity",
+    "association_matrices",
     "association_matrix",
     "association_rules_kept",
     "attacker_risks",

@@ -58,6 +58,11 @@ def read_column(frame: Any, column: str) -> Coded | Measured:
     return Coded((np.cumsum(counts > 0) - 1).take(codes), counts[counts > 0])
 
 
+def is_measured(frame: Any, column: str) -> bool:
+    """Whether a column counts as numbers, of which two have a signed association; else it counts as categories."""
+    return _frames.kind(frame, column) in ("number", "date")
+
+
 def _object_text_codes(frame: Any, column: str) -> np.ndarray | None:
     """Return what `_levels.factorise` does, in half of the time, for objects that are all text; None for others."""
     series = frame.get_column(column)

@@ -7,7 +7,7 @@ import pandas as pd
 
 from skdp import _frames
 from skdp._checks import check_columns, invalid
-from skdp.metrics import association_matrix
+from skdp.metrics import association_matrices
 from skdp.metrics.utility import Names
 from skdp.plots import _drawing
 from skdp.plots._drawing import plain, shown
@@ -25,7 +25,8 @@ class AssociationDisplay:
     Parameters
     ----------
     original, released : pandas.DataFrame of float of shape (n_columns, n_columns)
-        The associations before and after, from -1 to 1, named by column on both sides; NaN where unknown.
+        The associations before and after, named by column on both sides; NaN where unknown. From 0 to 1, or from -1
+        to 1 for two columns of numbers in both tables.
 
     Attributes
     ----------
@@ -36,7 +37,7 @@ class AssociationDisplay:
 
     See Also
     --------
-    skdp.metrics.association_matrix : The associations, and what they are.
+    skdp.metrics.association_matrices : The associations, and which of them have a sign.
 
     Examples
     --------
@@ -83,7 +84,7 @@ class AssociationDisplay:
             columns = check_columns("AssociationDisplay", "columns", columns, frame.columns)
         if not columns:
             raise invalid("AssociationDisplay", "columns", columns, "at least one column of both tables")
-        return cls.from_matrices(*(association_matrix(table, columns) for table in (original, released)))
+        return cls.from_matrices(*association_matrices(original, released, columns))
 
     @classmethod
     def from_matrices(cls, original: pd.DataFrame, released: pd.DataFrame):
@@ -92,8 +93,9 @@ class AssociationDisplay:
         Parameters
         ----------
         original, released : pandas.DataFrame of float of shape (n_columns, n_columns)
-            As `skdp.metrics.association_matrix` returns them, with the same columns; `released` may have them in
-            another order.
+            As `skdp.metrics.association_matrices` returns them, with the same columns; `released` may have them in
+            another order. Two of `skdp.metrics.association_matrix` will do only where each column holds numbers in
+            both tables, or in neither: else a measure with a sign is taken from one without.
 
         Returns
         -------
@@ -146,7 +148,8 @@ class AssociationDisplay:
         Returns
         -------
         table : pandas.DataFrame
-            One row for each two columns; associations from -1 to 1. Both ways round where these differ.
+            One row for each two columns; associations from 0 to 1, of two columns of numbers in both tables from -1 to
+            1. Both ways round where these differ.
         """
         before, after = self.original.to_numpy(), self.released.to_numpy()
         twofold = any(not np.array_equal(one, one.T, equal_nan=True) for one in (before, after))
