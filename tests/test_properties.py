@@ -49,7 +49,9 @@ COLUMNS = {
     "age": MISSING | st.integers(0, 120),
     "income": MISSING | st.floats(-1e6, 1e6) | st.sampled_from([0.0, -0.0, 30.0, 1e-300, 1e6]),
     "visits": st.integers(0, 4),
-    "city": MISSING | st.sampled_from(["Oslo", "Lima", "", "São Paulo", "PO Box 7"]) | st.text("aβ字 .,'-", max_size=6),
+    "city": MISSING
+    | st.sampled_from(["Oslo", "Lima", "", "Dr. Ana Ruiz", "PO Box 7"])
+    | st.text("aβ字 .,'-", max_size=6),
     "group": MISSING | st.sampled_from("abc"),
     "member": st.booleans(),
     "joined": MISSING | st.dates(datetime.date(1700, 1, 1), datetime.date(2200, 1, 1)),
@@ -116,6 +118,8 @@ def _near(first, second):
     numbers = all(isinstance(one, int | float) and not isinstance(one, bool) for one in (first, second))
     return numbers and np.isclose(first, second, rtol=1e-9, atol=0)
 
+
+STEPS = [*ESTIMATORS, PIICleaner(names="city", action="mask")]  # one whose columns stay as they are
 
 # The laws: each raises where a step breaks it on a table
 
@@ -203,8 +207,11 @@ def draws_anew_for_what_it_is_given(step):
 
 
 def puts_out_other_columns_or_kinds_of_values_than_it_reads(step):
-    adds = isinstance(step, DistributionImputer) and isinstance(step.distributions, dict)
-    return adds or isinstance(step, PIICleaner | IntervalBinner | QuantileBinner | KAnonymizer)
+    if isinstance(step, DistributionImputer):
+        return isinstance(step.distributions, dict)
+    if isinstance(step, PIICleaner):
+        return any([step.gender_from, step.addresses, step.identifiers])
+    return isinstance(step, IntervalBinner | QuantileBinner | KAnonymizer)
 
 
 def has_a_lambda_of_the_tests_and_so_no_pickle(step):
@@ -235,7 +242,7 @@ def is_about(law, step):
 
 def pairs(wanted):
     """Return laws with steps that they are about, or those that they are not."""
-    named = [(f"{type(step).__name__}{number}", step) for number, step in enumerate(ESTIMATORS)]
+    named = [(f"{type(step).__name__}{number}", step) for number, step in enumerate(STEPS)]
     return [
         pytest.param(law, step, id=f"{law.__name__.removeprefix('check_')}-{name}")
         for law in LAWS
@@ -350,7 +357,7 @@ PLANTED = [
 
 @pytest.mark.parametrize(("law", "bug", "number"), PLANTED)
 def test_a_step_that_breaks_a_law_is_caught(law, bug, number):
-    step = ESTIMATORS[number]
+    step = STEPS[number]
     assert issubclass(bug, type(step)) and is_about(law, step)
     breaks(law, bug(**step.get_params(deep=False)))
 
