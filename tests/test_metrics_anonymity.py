@@ -1,5 +1,6 @@
 """k-anonymity, l-diversity, t-closeness and their like, against their definitions."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,41 @@ def test_measures_equal_those_of_pycanon(seed, sensitive):
 def test_measures_equal_those_of_pycanon_on_adult(sensitive):
     table = pd.read_csv(ADULT, sep=";")
     assert all_measures(table, ["sex", "race"], sensitive) == pytest.approx(PYCANON_ADULT[sensitive])
+
+
+def drawn_table(seed):
+    """Return a table drawn at random, size, columns and all, with its quasi-identifiers and a sensitive column."""
+    rng = np.random.default_rng(seed)
+    rows = int(rng.integers(5, 400))
+    known = {f"q{i}": rng.integers(0, rng.integers(1, 5), rows) for i in range(rng.integers(1, 4))}
+    if seed % 3:
+        known = {name: np.array(["Oslo", "Lima", "Kobe", "Bonn"])[cells] for name, cells in known.items()}
+    kinds = np.arange(rng.integers(2, 9))
+    shares = rng.dirichlet(np.ones(len(kinds)))
+    sensitive = np.append(rng.choice(kinds, rows - 2, p=shares), kinds[:2])  # at least two values
+    sensitive = sensitive**2 if seed % 2 else np.char.add("illness ", sensitive.astype(str))
+    return pd.DataFrame(known | {"sensitive": sensitive}), list(known)
+
+
+PYCANON_NAMES = ("t_closeness", "basic_beta_likeness", "enhanced_beta_likeness", "delta_disclosure")  # and ours
+
+
+def test_measures_equal_those_of_pycanon_on_tables_drawn_at_random():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        pycanon = pytest.importorskip("pycanon.anonymity", reason="pycanon is not installed")
+        for seed in range(30):
+            table, known = drawn_table(seed)
+            (alpha, k), distinct, entropy, *theirs = (
+                getattr(pycanon, name)(table, known, ["sensitive"])
+                for name in ("alpha_k_anonymity", "l_diversity", "entropy_l_diversity", *PYCANON_NAMES)
+            )
+            assert (seed, *metrics.alpha_k_anonymity(table, known, "sensitive")) == (seed, pytest.approx(alpha), k)
+            assert (seed, metrics.l_diversity(table, known, "sensitive")) == (seed, distinct)
+            exact = metrics.l_diversity(table, known, "sensitive", kind="entropy")  # pycanon rounds down
+            assert (seed, entropy) == (seed, pytest.approx(exact - 0.5, abs=0.5 + 1e-9))
+            ours = [getattr(metrics, name)(table, known, "sensitive") for name in PYCANON_NAMES]
+            assert (seed, ours) == (seed, pytest.approx(theirs))
 
 
 @pytest.mark.parametrize("seed", range(5))

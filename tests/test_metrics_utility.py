@@ -117,6 +117,35 @@ def test_associations_equal_those_of_dython_on_adult():
     assert matrix.to_numpy() == pytest.approx(np.array(ADULT_CRAMER), abs=1e-11)
 
 
+def drawn_table(seed):
+    """Return a table drawn at random, size, columns and all, and the names of its categories."""
+    rng = np.random.default_rng(seed)
+    rows, table = int(rng.integers(20, 500)), {}
+    base = rng.integers(0, 4, rows)
+    for number in range(rng.integers(2, 5)):
+        values = rng.integers(2, 7)
+        cells = np.where(rng.random(rows) < rng.random(), base % values, rng.integers(0, values, rows))
+        cells[:2] = [0, 1]  # at least two values
+        table[f"category {number}"] = np.char.add("v", cells.astype(str))
+    categories = list(table)
+    for number in range(rng.integers(1, 4)):
+        table[f"number {number}"] = rng.random() * base + rng.normal(size=rows)
+    shuffled = rng.permutation(list(table))
+    return pd.DataFrame(table)[shuffled], [name for name in shuffled if name in categories]
+
+
+@pytest.mark.parametrize(("categorical", "kind"), [("cramers_v", "cramer"), ("theils_u", "theil")])
+def test_associations_equal_those_of_dython_on_tables_drawn_at_random(categorical, kind):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        dython = pytest.importorskip("dython.nominal", reason="dython is not installed")
+        for seed in range(20):
+            table, names = drawn_table(seed)
+            theirs = dython.associations(table, names, nom_nom_assoc=kind, compute_only=True)["corr"].astype(float)
+            ours = metrics.association_matrix(table, yates=True, categorical=categorical)
+            pd.testing.assert_frame_equal(ours, theirs.loc[list(table), list(table)], atol=1e-12, obj=f"seed {seed}")
+
+
 def test_two_copies_of_a_column_of_two_values_are_wholly_associated():
     """dython, by SciPy's default, corrects 2 × 2 tables for continuity, and says 0.77 of a column and its copy here."""
     table = pd.DataFrame({"a": list("xxxxxyyyyy"), "b": list("ppppprrrrr")})
