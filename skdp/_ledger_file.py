@@ -121,6 +121,12 @@ def spelled(number: Fraction | float) -> str:
     return "/".join(str(part) if part.bit_length() < 2**10 else hex(part) for part in parts)
 
 
+def check_whole(rows: list[tuple]) -> None:
+    """Raise where a value is missing that was written: behind the end of a file that was cut short, all is zero."""
+    if any(value is None or isinstance(value, str) and "\0" in value for row in rows for value in row):
+        raise sqlite3.DatabaseError("figures are missing")
+
+
 def exact(text: str) -> Fraction | float:
     """Return the figure that `spelled` wrote.
 
@@ -141,9 +147,7 @@ class _Connections:
     def __init__(self):
         self.lock = threading.RLock()
         self._by_path: dict[str, tuple] = {}
-        self._places: dict[
-            tuple, tuple[int, int]
-        ] = {}  # of each ledger used; outlasts connections, which a fork closes
+        self._places: dict[tuple, tuple[int, int]] = {}  # of each ledger used; a fork closes only connections
         self._inherited: list = []
 
     def connection(self, path: str, identity: str | None) -> sqlite3.Connection:

@@ -193,8 +193,10 @@ class PrivacyLedger:
         """
         with _ledger_file.reading(self.path, self._identity) as connection:
             self._spent(connection)
-            found = connection.execute("SELECT epsilon, delta, columns, scope, reasons, noise_multipliers FROM entries")
-            parts = [_guarantee(*row) for row in found]
+            columns = "epsilon, delta, columns, scope, reasons, noise_multipliers"
+            found = connection.execute(f"SELECT {columns} FROM entries").fetchall()
+            _ledger_file.check_whole(found)
+        parts = [_guarantee(*row) for row in found]
         return compose(parts, delta=delta, method=method)
 
     def entries(self) -> pd.DataFrame:
@@ -210,6 +212,7 @@ class PrivacyLedger:
         with _ledger_file.reading(self.path, self._identity) as connection:
             self._spent(connection)
             found = connection.execute(f"SELECT {', '.join(columns)} FROM entries ORDER BY id").fetchall()
+            _ledger_file.check_whole(found)
         table = pd.DataFrame(found, columns=columns)
         return table.assign(
             time=pd.to_datetime(table["time"], utc=True, format="ISO8601"),
@@ -417,7 +420,8 @@ def _guarantee(epsilon, delta, columns, scope, reasons, noise_multipliers) -> Pr
 
 def _budget(connection: Any) -> tuple:
     """Return the caps for ε and δ (None: no cap), what is spent of each, and the identity of the file."""
-    _, *figures = connection.execute("SELECT * FROM budget").fetchone()
+    _, *figures = connection.execute("SELECT * FROM budget").fetchone() or [None] * 5
+    _ledger_file.check_whole([figures[2:]])
     identity = figures[4] if len(figures) > 4 else None  # the first ledgers had none
     return *(None if text is None else exact(text) for text in figures[:4]), identity
 

@@ -21,10 +21,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skdp import PrivacyLedger
-from skdp._files import TableWriter
+from skdp import PrivacyLedger, _ledger_file
+from skdp._files import TableWriter, replacing
 from skdp._folders import MANIFEST
 from skdp.cli import main
+from skdp.report import DataSafetyReport
 
 RECIPE = """
 [[steps]]
@@ -57,6 +58,8 @@ Name = { fake = "name" }
 Debt = { choice = [1, 2, 3, 4, 5, 1000], weights = [20, 20, 20, 20, 20, 1] }
 """
 COMMANDS = ["synthesize", "release"]
+REPORTING = ["report", "release --report"]  # of the second, the report is the output, and the table lies beside it
+READING = ["inspect", "ledger"]
 OUTPUTS = ["out", "out.csv", "out.parquet"]
 FILES = [*OUTPUTS[1:], "out.csv.gz"]
 
@@ -69,6 +72,16 @@ def folder(tmp_path):
     return tmp_path
 
 
+@pytest.fixture
+def reported(folder):
+    """Return a folder in which there is a release to report on, too, and a ledger."""
+    (folder / "told.toml").write_text('quasi_identifiers = ["Age"]\nsensitive = ["Debt"]\n' + RECIPE)
+    pd.read_parquet(folder / "people.parquet").round(0).to_parquet(folder / "masked.parquet")
+    PrivacyLedger(folder / "spent.db", epsilon=9)
+    _ledger_file._OPEN.close()  # one file, not three
+    return folder
+
+
 def write_people(folder, rows):
     rng = np.random.default_rng(0)
     pd.DataFrame({
@@ -76,26 +89,37 @@ def write_people(folder, rows):
     }).to_parquet(folder / "people.parquet")  # fmt: skip
 
 
-def words(folder, command, output, *more):
+def words(folder, command, output=None, *more):
+    people, ending = str(folder / "people.parquet"), [str(folder / output), *map(str, more)] if output else []
+    if command == "report":
+        known = ["--quasi-identifiers", "Age", "--sensitive", "Debt"]
+        return ["report", people, str(folder / "masked.parquet"), *known, "--output", *ending]
+    if command == "release --report":
+        table = str(folder / "table.csv")
+        return ["release", people, "--recipe", str(folder / "told.toml"), "--output", table, "--report", *ending]
+    if command in READING:
+        return [command, people if command == "inspect" else str(folder / "spent.db")]
     source = "request.csv" if command == "synthesize" else "people.parquet"
     made = [] if not (folder / "made.toml").exists() else ["--recipe", str(folder / "made.toml")]
     recipe = made if command == "synthesize" else ["--recipe", str(folder / "mask.toml")]
-    return [command, str(folder / source), *recipe, "--output", str(folder / output), *map(str, more)]
+    return [command, str(folder / source), *recipe, "--output", *ending]
 
 
-def start(folder, command, output, *more, **options):
+def start(folder, command, output=None, *more, **options):
     line = [sys.executable, "-m", "skdp", *words(folder, command, output, *more)]
     return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
 
 
 def digests(folder):
-    names = ("request.csv", "people.parquet", "mask.toml")
-    return {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
+    names = ("request.csv", "people.parquet", "mask.toml", "told.toml", "masked.parquet", "spent.db")
+    there = [folder / name for name in names if (folder / name).exists()]
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in there}
 
 
 def check_private(folder):
     """Raise unless whatever a command wrote is for its owner alone."""
-    for path in [*folder.rglob("part-*"), *folder.rglob("*.part"), *folder.rglob(MANIFEST), *folder.glob("out.*")]:
+    patterns = ("**/part-*", "**/*.part", f"**/{MANIFEST}", "out.*", "table.*")
+    for path in (path for pattern in patterns for path in folder.glob(pattern)):
         try:
             assert stat.S_IMODE(path.stat().st_mode) == 0o600, path.name
         except FileNotFoundError:
@@ -108,6 +132,12 @@ def check_whole(path, rows):
     """Raise unless an output is absent or complete."""
     if not path.exists():
         return False
+    if path.suffix == ".json":
+        assert json.loads(path.read_text())["verdict"]
+        return True
+    if path.suffix == ".html":
+        assert path.read_text().rstrip().endswith("</html>")
+        return True
     if path.is_dir():
         manifest = json.loads((path / MANIFEST).read_text())
         assert manifest["complete"] and manifest["rows"] == rows
@@ -118,15 +148,19 @@ def check_whole(path, rows):
     return True
 
 
-def fails(capsys, folder, command, output, *more):
+def fails(capsys, folder, command, output=None, *more):
     """Run in this process; expect status 2 and one line, and the sources as they were; return the line."""
     before = digests(folder)
     assert main(words(folder, command, output, *more)) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err.startswith("skdp: ") and captured.err.count("\n") == 1, captured.err
+    check_one_line(captured.err)
     assert digests(folder) == before
     return captured.err
+
+
+def check_one_line(errors):
+    assert errors.startswith("skdp: ") and errors.count("\n") == 1, errors
 
 
 # Killed
@@ -169,7 +203,84 @@ def kill_often(folder, command, output, rows, kills, seed, latest=1.5):
     return in_work
 
 
-def _wait_for_work(folder, process, began):
+def kill_reports(folder, command, output, kills, seed, latest):
+    """Kill a command that reports at random moments; return how often it was killed before its end, and in mid-work."""
+    rng, before, killed, in_work = random.Random(seed), digests(folder), 0, 0
+    more = ["--ledger", folder / "budget.db"] if command != "report" else []
+    outputs = [folder / output] if command == "report" else [folder / output, folder / "table.csv"]
+    for path in outputs:
+        path.unlink(missing_ok=True)
+    for number in range(kills):
+        began = time.time()
+        process = start(folder, command, output, *more)
+        if number % 2:
+            time.sleep(rng.uniform(0, latest))
+        else:  # what is written is written in milliseconds
+            _wait_for_work(folder, process, began, pause=0.0005)
+        process.kill()
+        process.communicate()
+        killed += process.returncode == -signal.SIGKILL
+        in_work += any(path.stat().st_mtime >= began for path in folder.glob("*.part"))
+        assert digests(folder) == before
+        check_private(folder)
+        there = [path for path in outputs if check_whole(path, 2000)]
+        if there and more:
+            assert PrivacyLedger(folder / "budget.db").spent >= 1, "what is released is charged"
+        for path in there:
+            path.unlink()
+    process = start(folder, command, output, *more)
+    errors = process.communicate(timeout=120)[1]
+    assert (process.returncode, errors) in [(0, ""), (0, NEW_LEDGER.format(folder / "budget.db"))]
+    assert all(check_whole(path, 2000) for path in outputs)
+    assert not list(folder.rglob("*.part")) and digests(folder) == before
+    return killed, in_work
+
+
+NEW_LEDGER = "skdp: note: the ledger '{}' is new: it has no cap and counts nothing that was released before\n"
+KILLED = """
+import os, signal, sys
+from skdp.cli import main
+
+name, number, calls = sys.argv[1], int(sys.argv[2]), []
+real = getattr(os, name)
+
+def last(*arguments):
+    calls.append(name)
+    if len(calls) == number:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(*arguments)
+
+setattr(os, name, last)
+main(sys.argv[3:])
+"""
+# The calls that a run may be killed in front of, with what of the report and the table is there by then
+MOMENTS = {
+    "report": [("ftruncate", 1, [False]), ("fsync", 1, [False]), ("replace", 1, [False])],
+    "release --report": [
+        ("ftruncate", 1, [False, False]), ("ftruncate", 2, [False, False]), ("fsync", 1, [False, False]),
+        ("replace", 1, [False, False]), ("fsync", 2, [True, False]), ("replace", 2, [True, False]),
+    ],
+}  # fmt: skip
+
+
+def kill_at(folder, command, moments):
+    """Kill a command that reports at each of the moments; check what it leaves, and that the next run clears that."""
+    before = digests(folder)
+    outputs = [folder / "out.json"] if command == "report" else [folder / "out.json", folder / "table.csv"]
+    for name, number, there in moments:
+        line = [sys.executable, "-c", KILLED, name, str(number), *words(folder, command, "out.json")]
+        assert subprocess.run(line, capture_output=True, timeout=60).returncode == -signal.SIGKILL, (name, number)
+        assert [check_whole(path, 2000) for path in outputs] == there, (name, number)
+        assert list(folder.glob(".*.skdp.part")), "killed in mid-work"
+        check_private(folder)
+        (folder / "out.json").unlink(missing_ok=True)
+    assert main(words(folder, command, "out.json")) == 0
+    assert all(check_whole(path, 2000) for path in outputs)
+    assert not list(folder.rglob("*.part")) and digests(folder) == before
+    check_private(folder)
+
+
+def _wait_for_work(folder, process, began, pause=0.01):
     """Return when the process has begun to write, or has ended."""
     while process.poll() is None:
         for path in folder.rglob("*.part"):
@@ -178,7 +289,7 @@ def _wait_for_work(folder, process, began):
                     return
             except FileNotFoundError:
                 continue
-        time.sleep(0.01)
+        time.sleep(pause)
 
 
 def _entered(unfinished):
@@ -199,6 +310,38 @@ def _larger(folder, command, share=1):
 def test_a_kill_of_a_folder(folder):
     rows = _larger(folder, "release", share=4)
     kill_often(folder, "release", "out", rows, 2, seed=1, latest=0.3)
+
+
+@pytest.mark.parametrize("command", REPORTING)
+def test_a_kill_of_a_report(reported, command):
+    kill_at(reported, command, MOMENTS[command][-2:-1])
+    kill_reports(reported, command, "out.json", 1, seed=1, latest=1)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("command", REPORTING)
+def test_a_kill_of_a_report_at_every_moment(reported, command):
+    kill_at(reported, command, MOMENTS[command])
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("output", "kills", "latest"), [("out.json", 32, 1.5), ("out.html", 8, 2)])
+@pytest.mark.parametrize("command", REPORTING)
+def test_forty_kills_of_each_command_that_reports(reported, command, output, kills, latest):
+    killed, in_work = kill_reports(reported, command, output, kills, 2, latest)
+    assert killed > kills // 4 and in_work
+
+
+@pytest.mark.parametrize("command", READING)
+@pytest.mark.parametrize("kills", [1, pytest.param(12, marks=pytest.mark.long)])
+def test_a_kill_of_a_command_that_only_reads_leaves_nothing(reported, command, kills):
+    rng, before = random.Random(3), (sorted(reported.iterdir()), digests(reported))
+    for _ in range(kills):
+        process = start(reported, command)
+        time.sleep(rng.uniform(0, 1))
+        process.kill()
+        process.communicate()
+        assert (sorted(reported.iterdir()), digests(reported)) == before
 
 
 @pytest.mark.long
@@ -297,6 +440,42 @@ def test_a_disk_that_is_full_when_all_is_brought_to_it(folder, capsys, monkeypat
         assert not list(folder.rglob("*.part"))
 
 
+@pytest.mark.parametrize(("command", "rows", "size"), [("report", 2000, 2_000), ("release --report", 40, 4_000)])
+def test_a_disk_without_room_for_a_report(reported, command, rows, size):
+    """There is room for the table of forty rows: it is not released without its report."""
+    write_people(reported, rows)
+    before = sorted(reported.iterdir()), digests(reported)
+    process = start(reported, command, "out.json", preexec_fn=_at_most(size))
+    said, errors = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert said == "" and "File too large" in errors
+    check_one_line(errors)
+    assert (sorted(reported.iterdir()), digests(reported)) == before
+    if command != "report":
+        assert main(words(reported, command, "out.json")) == 0
+        assert (reported / "table.csv").stat().st_size < size < (reported / "out.json").stat().st_size
+
+
+@pytest.mark.parametrize("command", READING)
+def test_a_full_device_that_is_printed_to(reported, command):
+    before = sorted(reported.iterdir()), digests(reported)
+    with open("/dev/full", "w") as full:
+        line = [sys.executable, "-m", "skdp", *words(reported, command)]
+        done = subprocess.run(line, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (2, "skdp: No space left on device\n")
+    assert (sorted(reported.iterdir()), digests(reported)) == before
+
+
+@pytest.mark.parametrize(
+    ("command", "output"), [("report", "out.json"), ("report", "out.html"), ("release --report", "out.json")]
+)
+def test_a_device_that_is_full_of_reports(reported, capsys, command, output):
+    (reported / output).symlink_to("/dev/full")
+    before = sorted(reported.iterdir())
+    assert "No space left" in fails(capsys, reported, command, output)
+    assert sorted(reported.iterdir()) == before, "no table without its report"
+
+
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_disk_that_fills_up_keeps_the_parts_that_are_whole(folder, capsys, monkeypatch, command):
     _fails_at(monkeypatch, 3, OSError(28, "No space left on device"))
@@ -345,7 +524,61 @@ def test_an_output_folder_that_vanishes(folder, capsys, monkeypatch, command, ou
     assert not (folder / "there").exists()
 
 
+@pytest.mark.parametrize("where", ["skdp.report.DataSafetyReport.to_bytes", "os.fsync"])
+@pytest.mark.parametrize("command", REPORTING)
+def test_a_folder_of_a_report_that_vanishes(reported, capsys, monkeypatch, command, where):
+    """Before the report is opened, or before it is renamed."""
+    (reported / "there").mkdir()
+    before = sorted(reported.iterdir())
+    real = os.fsync if where == "os.fsync" else DataSafetyReport.to_bytes
+
+    def vanished(*arguments, **options):
+        shutil.rmtree(reported / "there")
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(where, vanished)
+    line = fails(capsys, reported, command, "there/out.json")
+    assert line == f"skdp: No such file or directory: {reported / 'there' / 'out.json'}\n"
+    assert sorted(reported.iterdir()) == [path for path in before if path.name != "there"], (
+        "no table without its report"
+    )
+
+
+@pytest.mark.parametrize("command", REPORTING)
+def test_an_old_report_and_table_stay_where_a_run_fails(reported, capsys, monkeypatch, command):
+    for name in ("out.json", "table.csv"):
+        (reported / name).write_text("as it was")
+
+    def full(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    assert "No space left on device" in fails(capsys, reported, command, "out.json")
+    assert {(reported / name).read_text() for name in ("out.json", "table.csv")} == {"as it was"}
+    assert not list(reported.rglob("*.part"))
+
+
 # Broken
+
+
+@pytest.mark.parametrize(("command", "name"), [("report", "people"), ("report", "masked"), ("inspect", "people")])
+def test_a_parquet_file_to_report_on_that_is_cut_short(reported, capsys, command, name):
+    path = reported / f"{name}.parquet"
+    path.write_bytes(path.read_bytes()[:5000])
+    before = sorted(reported.iterdir())
+    output = "out.json" if command == "report" else None
+    assert f"{name}.parquet' is broken or no parquet file" in fails(capsys, reported, command, output)
+    assert sorted(reported.iterdir()) == before
+
+
+@pytest.mark.parametrize("size", [0, 50, 3000, 8000, 9000, 12_000])
+def test_a_ledger_that_is_cut_short(reported, capsys, size):
+    path = reported / "spent.db"
+    path.write_bytes(path.read_bytes()[:size])
+    before = sorted(reported.iterdir())
+    assert "spent.db' " in fails(capsys, reported, "ledger")
+    _ledger_file._OPEN.close()
+    assert sorted(reported.iterdir()) == before
 
 
 @pytest.mark.parametrize("share", [0, 0.3, 0.7, 0.99])
@@ -408,6 +641,27 @@ def test_what_a_killed_run_left_is_written_over_by_the_next(folder):
     assert not left.exists()
 
 
+@pytest.mark.parametrize("command", REPORTING)
+def test_the_second_of_two_runs_that_report_is_turned_away(reported, capsys, command):
+    with replacing(reported / "out.json") as file:
+        file.write(b"{}")
+        assert "Another run is writing the output" in fails(capsys, reported, command, "out.json")
+    assert (reported / "out.json").read_text() == "{}"
+    assert not (reported / "table.csv").exists() and not list(reported.rglob("*.part"))
+
+
+@pytest.mark.parametrize("command", REPORTING)
+def test_what_a_killed_run_left_is_written_over_by_the_next_report(reported, command):
+    for left in (reported / ".out.json.skdp.part", reported / ".table.csv.skdp.part"):
+        if command != "report" or "json" in left.name:
+            left.write_text("half of a report " * 1000)
+            left.chmod(0o644)
+    assert main(words(reported, command, "out.json")) == 0
+    assert check_whole(reported / "out.json", 2000)
+    check_private(reported)
+    assert not list(reported.rglob("*.part"))
+
+
 def test_a_link_in_the_place_of_a_temporary_file_is_not_followed(folder, capsys):
     (folder / "precious").write_text("precious")
     (folder / ".out.csv.skdp.part").symlink_to(folder / "precious")
@@ -426,6 +680,13 @@ def test_a_folder_that_may_not_be_written(folder, capsys):
 
 
 # No locks
+
+
+@pytest.mark.parametrize("command", REPORTING)
+def test_no_report_is_written_on_a_system_without_locks_as_on_linux(reported, capsys, monkeypatch, command):
+    monkeypatch.setitem(sys.modules, "fcntl", None)  # as on Windows
+    assert "skdp: Files are written only where they can be locked" in fails(capsys, reported, command, "out.json")
+    assert not list(reported.glob("*out*")) and not list(reported.glob("*table*"))
 
 
 @pytest.mark.parametrize("output", OUTPUTS)
