@@ -729,7 +729,8 @@ def test_groups_have_noisy_counts_of_their_own():
     drawn = imputer.transform(X)
     shares = pd.crosstab(drawn["group"].fillna("none"), drawn["town"], normalize="index")
     assert shares.loc["a", "Bonn"] > 0.9 and shares.loc["b", "Kobe"] > 0.9 and shares.loc["none", "Lima"] > 0.9
-    assert 0.4 < shares.loc["z", "Lima"] < 0.6  # of no public group: the marginal distribution
+    # of no public group: the marginal distribution; 500 draws are beyond these limits with a probability below 1e-10
+    assert 0.35 < shares.loc["z", "Lima"] < 0.65
     assert len(weights_of(imputer, "town")) == 4
 
 
@@ -755,7 +756,7 @@ def empty_values_drawn(runs=200):
 
 
 def test_values_that_nobody_has_get_noise_too(monkeypatch):
-    assert empty_values_drawn() > 50  # each with a probability above 0.4: 50 or fewer below 1e-9
+    assert empty_values_drawn() > 50  # each with a probability of 0.54: 50 or fewer below 1e-15
     suppressed = lambda source: lambda counts, epsilon: np.where(counts > 0, noisy_counts(counts, epsilon), 0)  # noqa: E731
     monkeypatch.setattr("skdp.imputation.noise_from", suppressed)
     assert empty_values_drawn() == 0, "suppression goes unnoticed"
