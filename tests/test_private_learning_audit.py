@@ -136,7 +136,7 @@ def test_a_step_that_keeps_an_extreme_is_caught():
 
 
 def test_columns_of_equal_values_get_noise_of_their_own():
-    values = np.random.default_rng(0).lognormal(10, 1, 1000)
+    values = np.random.default_rng(0).lognormal(10, 1, 10_000)
     X = pd.DataFrame({"a": values, "b": values})
     for random_state in (None, 0):
         edges = (

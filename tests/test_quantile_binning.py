@@ -670,7 +670,7 @@ def test_the_guarantee_adds_up_over_columns_and_says_what_it_covers():
 
 
 def test_a_seed_voids_the_guarantee_and_columns_share_no_noise():
-    X = salaries(1000).assign(Other=salaries(1000)["Income"])
+    X = salaries(10_000).assign(Other=salaries(10_000)["Income"])
     binner = QuantileBinner(5, epsilon=1, bounds=(0, 1e6), random_state=0, round_edges=False).fit(X)
     assert not binner.privacy_guarantee_.is_finite
     assert (binner.edges_["Income"] == clone(binner).fit(X).edges_["Income"]).all()
@@ -724,7 +724,7 @@ def test_big_integers_are_clamped_when_private_edges_are_learned():
 
 
 def test_private_ties_are_merged_by_noisy_edges_with_the_same_warning():
-    X = column(np.where(np.arange(10_000) < 6500, 0.0, np.linspace(0, 1000, 10_000)))
+    X = column(np.where(np.arange(100_000) < 65_000, 0.0, np.linspace(0, 1000, 100_000)))
     binner = QuantileBinner(10, epsilon=1, bounds=(0, 1e6))
     with pytest.warns(UserWarning, match="'Income' [3-6] of 10 bins were merged"):
         binner.fit(X)
