@@ -372,7 +372,7 @@ def _steps_with_ledger(owner: Any, seen: set[int]) -> Iterator[Any]:
 
 
 def _handle(
-    path: str, epsilon: Fraction | None, delta: Fraction | None, temporary: bool, identity: str | None
+    path: str, epsilon: Fraction | None, delta: Fraction | None, temporary: bool, identity: str
 ) -> PrivacyLedger:
     """Return another handle to a file that is not looked at before it is charged."""
     ledger = PrivacyLedger.__new__(PrivacyLedger)
@@ -420,10 +420,10 @@ def _guarantee(epsilon, delta, columns, scope, reasons, noise_multipliers) -> Pr
 
 def _budget(connection: Any) -> tuple:
     """Return the caps for ε and δ (None: no cap), what is spent of each, and the identity of the file."""
-    _, *figures = connection.execute("SELECT * FROM budget").fetchone() or [None] * 5
-    _ledger_file.check_whole([figures[2:]])
-    identity = figures[4] if len(figures) > 4 else None  # the first ledgers had none
-    return *(None if text is None else exact(text) for text in figures[:4]), identity
+    query = "SELECT epsilon_cap, delta_cap, epsilon, delta, identity FROM budget"
+    *figures, identity = connection.execute(query).fetchone() or [None] * 5
+    _ledger_file.check_whole([(*figures[2:], identity)])
+    return *(None if text is None else exact(text) for text in figures), identity
 
 
 def _fraction(number: Fraction | float) -> Fraction | float:

@@ -46,10 +46,10 @@ def masses(sigma, reach):
 
 
 def misfit(drawn, sigma, asked=None):
-    """Return the p-value against the exact mass function: χ² of the usual cells, Poisson's law of all rare ones at once.
+    """Return the p-value against the exact mass function: χ² of the usual cells, Poisson's law of all rare ones.
 
-    Both are tested, so the smaller p-value counts twice. χ² alone would be wrong for the rare: one draw where 0.0002 are
-    expected is no wonder, and its term is 5,000.
+    Both are tested, so the smaller p-value counts twice. χ² alone would be wrong for the rare: one draw where 0.0002
+    are expected is no wonder, and its term is 5,000.
     """
     reach = max(int(float(sigma) * math.sqrt(2 * math.log(max(len(drawn) / (30 * float(sigma)), 2)))), 1)
     observed = np.bincount(np.clip(drawn, -reach - 1, reach + 1) + reach + 1, minlength=2 * reach + 3)

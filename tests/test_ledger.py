@@ -680,16 +680,6 @@ def make_and_charge(path, start):
     charge(PrivacyLedger(path, epsilon=2), 2)
 
 
-def test_a_ledger_made_before_ledgers_had_an_identity_still_counts(path):
-    PrivacyLedger(path, epsilon=1)
-    skdp.ledger._ledger_file._OPEN.close()
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.execute("ALTER TABLE budget DROP COLUMN identity")
-    ledger = PrivacyLedger(path, epsilon=1)
-    charge(pickle.loads(pickle.dumps(ledger)), 2)
-    assert len(ledger.entries()) == 2
-
-
 def test_a_folder_that_is_not_there_is_named(tmp_path):
     with pytest.raises(LedgerError, match="cannot be made: No such file or directory"):
         PrivacyLedger(tmp_path / "none" / "budget.sqlite")
