@@ -2,8 +2,8 @@
 
     python -m pytest -p tests.chance --again 3 -n 2
 
-Each test that asks the operating system for random bits, by way of skdp or by itself, runs again and again for so many
-seconds, with new fixtures of its own each time. It fails if it failed once, and says in how many of its runs.
+Each test function that asks the operating system for random bits, by way of skdp or by itself, runs again and again for
+so many seconds, with new fixtures of its own each time. It fails if it failed once, and says in how many of its runs.
 """
 
 import os
@@ -47,7 +47,7 @@ def pytest_runtest_protocol(item, nextitem):
     seconds, before = item.config.getoption("again"), _draws
     item.ihook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
     end, runs = time.monotonic() + seconds, [runtestprotocol(item, log=False, nextitem=item.parent)]
-    while _draws > before and time.monotonic() < end:
+    while _draws > before and isinstance(item, pytest.Function) and time.monotonic() < end:
         runs.append(runtestprotocol(item, log=False, nextitem=item.parent))
     item.session._setupstate.teardown_exact(nextitem)
     failed = [run for run in runs if any(report.failed for report in run)]

@@ -55,10 +55,10 @@ DRAWN = {
     "given": IMPUTER
     + f'by = "Town"\ndistributions = {{ Visits = [{{ range = [1, 9], weight = 1 }}], Kind = {GROUPED} }}\n',
 }
-PRICED = {
+PRICED = {  # two edges that noise made alike would be a warning: with these ε, no two are by chance
     "bins with ε": BINNER
-    + "epsilon = 0.5\nbounds = { Income = [0, 200], Age = [0, 90] }\ncolumns = ['Income', 'Age']\n",
-    "bins with ε for each": BINNER + "epsilon = { Income = 1 }\nbounds = { Income = [0, 200] }\nlabels = 'mean'\n",
+    + "epsilon = 20\nbounds = { Income = [0, 200], Age = [0, 90] }\ncolumns = ['Income', 'Age']\n",
+    "bins with ε for each": BINNER + "epsilon = { Income = 10 }\nbounds = { Income = [0, 200] }\nlabels = 'mean'\n",
     "fences with ε": DROPPER + 'method = "quantile"\nepsilon = 1\nbounds = { Debt = [0, 1000] }\ncolumns = "Debt"\n',
     "counts with ε": IMPUTER + 'epsilon = 1\ncategories = { Town = ["Lima", "Oslo"] }\nreplace = "all"\n'
     'distributions = { Town = "observed" }\n',
