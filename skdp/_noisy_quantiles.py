@@ -4,7 +4,7 @@ Three releases share ε (`SHARES`), each of them private by `skdp._noisy_counts`
 
 1. a tree over the equal cells of public bounds gives the whole distribution roughly, and first quantiles;
 2. the records between neighbours of these are counted: as few counts carry little noise, they tell how far off each
-   quantile is, and it moves by as many records, at the density that the tree tells;
+   quantile is, and it moves by as many records, at the density that the tree tells around and on that side of it;
 3. the same again, with half of ε, from where the quantiles are now.
 
 What a release asks depends only on what those before it gave out, so the losses add up to ε (basic composition, Dwork
@@ -276,14 +276,21 @@ def _counts_between(clamped: np.ndarray, times: np.ndarray | None, found: np.nda
 
 
 def _pace(rough: Distribution, found: np.ndarray, shares: np.ndarray, shifts: np.ndarray) -> np.ndarray:
-    """Return by how much each quantile grows for each record, over as many as tell it in spite of the noise."""
+    """Return by how much each quantile moves for each record, over as many as tell it in spite of the noise.
+
+    It is the pace of both sides together, or that of the side it moves to where this is less: a gap or a long tail on
+    the other side must not throw it beyond all values.
+    """
     apart = np.diff(np.r_[0.0, shares, 1.0])
     near = _NEAR * rough.total * np.minimum(apart[:-1], apart[1:])
     near = np.maximum(near, np.maximum(np.abs(shifts), rough.blur))
     ranks = rough.rank(found)
     low, high = np.maximum(ranks - near, 0.0), np.minimum(ranks + near, rough.total)
-    half = rough.quantiles(high) / 2 - rough.quantiles(low) / 2  # lest the difference overflow
-    return half / np.maximum(high / 2 - low / 2, 1.0)
+    below, here, above = rough.quantiles(low) / 2, found / 2, rough.quantiles(high) / 2  # lest differences overflow
+    both = (above - below) / np.maximum(high / 2 - low / 2, 0.5)
+    down = np.maximum(here - below, 0.0) / np.maximum(ranks / 2 - low / 2, 0.5)
+    up = np.maximum(above - here, 0.0) / np.maximum(high / 2 - ranks / 2, 0.5)
+    return np.minimum(both, np.where(shifts < 0, down, up))
 
 
 def _to_unit(number: float, most: float) -> float:

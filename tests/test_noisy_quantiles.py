@@ -121,6 +121,24 @@ def test_the_error_stays_small_where_a_third_is_missing():
     assert rank_error(gaps[~np.isnan(gaps)], found.quantiles, DECILES) < 60
 
 
+def shapes():
+    """Yield values, the shares of their quantiles, and an upper bound; the lower one is 0."""
+    rng = np.random.default_rng(0)
+    yield np.r_[rng.normal(4, 1, 1039), np.full(11, 900.0)], np.array([0.01, 0.99]), 1e3
+    yield np.r_[rng.normal(10, 1, 3300), rng.normal(900, 20, 6700)], np.array([0.1, 0.33, 0.5, 0.9]), 1e3
+    yield rng.exponential(100, 2000), np.array([0.05, 0.25, 0.5, 0.75, 0.95]), 1e4
+
+
+@pytest.mark.parametrize(
+    ("values", "shares", "upper"), list(shapes()), ids=["few beyond a gap", "two heaps", "a long tail"]
+)
+def test_no_quantile_is_thrown_far_off_by_what_lies_on_its_other_side(values, shares, upper):
+    """Of 400 seeds, none is 45 ranks off. At the pace of both sides together, the worst were 250 to 520 off."""
+    noises = [noise_from(seeded_source(seed, "gap")) for seed in range(400)]
+    found = [noisy_quantiles(values, shares, Fraction(1), 0.0, upper, noise=one).quantiles for one in noises]
+    assert max(rank_error(values, one, shares) for one in found) < 60
+
+
 # What it costs: recorded losses along the same released path
 
 
