@@ -252,6 +252,7 @@ def started(request, tmp_path):
 
 @pytest.mark.parametrize("module", ["numpy", "pandas", "skdp.accounting", "sklearn.base"])
 def test_an_interruption_while_modules_are_imported_ends_in_one_line(folder, started, module):
+    (folder / "request.csv").write_text("Country,Year,Records\nMEXICO,2020,5000000\n")  # it does not end first
     words = [*started, "synthesize", str(folder / "request.csv"), "--output", str(folder / "people.csv")]
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=SAME_PACKAGE)
     while line := process.stderr.readline():

@@ -444,13 +444,14 @@ def test_killed_at_any_moment_it_never_reads_less_than_was_released(path, tmp_pa
     for kills in range(1, 41):
         process = run(SPENDER, path, side)
         assert process.stdout.readline() == "ready\n"
+        wait_for_growth(side) if kills % 4 else None
         time.sleep(rng.uniform(0, 0.06))
         process.send_signal(signal.SIGKILL)
         process.communicate()
         released, charged = side.stat().st_size, len(ledger.entries())
         assert released <= charged <= released + kills
         assert ledger.spent == pytest.approx(charged / 10)
-    assert released > 40
+    assert released >= 30
 
 
 def test_killed_in_the_middle_it_never_reads_less_than_was_released(path, tmp_path):
@@ -460,14 +461,22 @@ def test_killed_in_the_middle_it_never_reads_less_than_was_released(path, tmp_pa
     for kills in range(1, 41):
         process = context.Process(target=spend_and_tell, args=(ledger, side))
         process.start()
-        time.sleep(rng.uniform(0.01, 0.03))
+        wait_for_growth(side) if kills % 4 else None
+        time.sleep(rng.uniform(0, 0.03))
         process.kill()
         process.join()
         released = side.stat().st_size if side.exists() else 0
         charged = len(ledger.entries())
         assert released <= charged <= released + kills
         assert ledger.spent == pytest.approx(charged / 10)
-    assert released > 40
+    assert released >= 30
+
+
+def wait_for_growth(path):
+    """Return when a file has grown, whatever the machine has to do besides."""
+    before = path.stat().st_size if path.exists() else 0
+    while not path.exists() or path.stat().st_size == before:
+        time.sleep(0.001)
 
 
 def spend_and_tell(ledger, side):
@@ -488,8 +497,7 @@ def test_the_killing_would_show_a_ledger_that_commits_late(path, tmp_path):
 
     process = multiprocessing.get_context("fork").Process(target=spend_in_one_transaction)
     process.start()
-    while not side.exists() or not side.stat().st_size:
-        time.sleep(0.01)
+    wait_for_growth(side)
     process.kill()
     process.join()
     assert side.stat().st_size > len(ledger.entries())
