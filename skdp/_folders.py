@@ -43,11 +43,12 @@ class PartFolder:
     Attributes
     ----------
     manifest : dict
-        What is kept of the run: ``format``, ``run`` (its name), ``made_with``, ``parts``, ``complete``, until then the
-        digest of what was ``learned``, and what `keep` was given. No value of the table, and no seed of noise over data
-        of people.
+        What is kept of the run: ``format``, ``run`` (its name), ``made_with``, ``parts``, ``complete``, and until then
+        ``made_of``, the digest of what was ``learned``, and what `keep` was given. No value of the table, no seed of
+        noise over data of people, and once it is complete nothing that was found by looking at the source.
     parts : list of dict
-        The parts that are written, in order: ``file``, ``rows``, ``bytes``, ``sha256``, and what `write` was told.
+        The parts that are written, in order: ``file``, ``rows``, ``bytes``, ``sha256``, and the facts that a `Part` was
+        given, until the folder is complete.
     schema : pyarrow.Schema or None
         The columns and their types, once a part is written.
     complete : bool
@@ -157,8 +158,14 @@ class PartFolder:
         return not self.at_once and (bool(self.parts) or learned) and (self.folder / MANIFEST).is_file()
 
     def finish(self) -> None:
-        """Enter that the folder is complete, forget the seed and what was learned, and give the folder its name."""
-        self.manifest |= {"complete": True, "rows": self.rows, "seed": None, "seeded": None, "learned": None}
+        """Enter that the folder is complete, forget what only a run needs that goes on, and give the folder its name.
+
+        The digest of a source tells whoever knows all its records but one which that one is; which columns of a chunk
+        the noise left as they were tells what they were.
+        """
+        parts = [{name: part[name] for name in ("file", "rows", "bytes", "sha256")} for part in self.parts]
+        self.manifest |= {"complete": True, "rows": self.rows, "parts": parts}
+        self.manifest |= dict.fromkeys(("made_of", "seed", "seeded", "learned"))
         self.save()
         (self.folder / LEARNED).unlink(missing_ok=True)
         target = _target(self.path)
@@ -214,7 +221,9 @@ class Part:
 
 
 @contextmanager
-def making(path: str | Path, made_with: Mapping[str, Any], *, resume: bool = False) -> Iterator[PartFolder]:
+def making(
+    path: str | Path, made_with: Mapping[str, Any], made_of: Mapping[str, Any], *, resume: bool = False
+) -> Iterator[PartFolder]:
     """Open a folder of Parquet files to write, which no other run writes at the same time.
 
     Parameters
@@ -223,6 +232,8 @@ def making(path: str | Path, made_with: Mapping[str, Any], *, resume: bool = Fal
         Its name. There is nothing of that name yet, or an empty folder, or with `resume` the complete one.
     made_with : mapping
         What the table depends on, by the words that the user knows it by, as JSON holds it.
+    made_of : mapping
+        The sources that it depends on, told by their digests: kept until the folder is complete.
     resume : bool, default=False
         Whether to go on with what an interrupted run left.
 
@@ -240,7 +251,7 @@ def making(path: str | Path, made_with: Mapping[str, Any], *, resume: bool = Fal
     folder = target.parent / f".{target.name}.unfinished"
     if resume and (target / MANIFEST).is_file():
         done = PartFolder(path, target, read_manifest(target / MANIFEST, path))
-        _check_made_alike(done, made_with)
+        _check_made_alike(path, done.manifest["made_with"], made_with)
         done._check_parts()
         yield done
         return
@@ -248,7 +259,7 @@ def making(path: str | Path, made_with: Mapping[str, Any], *, resume: bool = Fal
     handle = _folder_lock(folder, path)
     try:
         _check_free(target, path, resume)  # again: a run may have ended just now
-        one = _opened(path, folder, dict(made_with), resume)
+        one = _opened(path, folder, {"made_with": dict(made_with), "made_of": dict(made_of)}, resume)
         if one.complete:  # killed before it could give the folder its name
             one.finish()
         try:
@@ -263,10 +274,10 @@ def making(path: str | Path, made_with: Mapping[str, Any], *, resume: bool = Fal
         os.close(handle)
 
 
-def _opened(path: str | Path, folder: Path, made_with: dict, resume: bool) -> PartFolder:
+def _opened(path: str | Path, folder: Path, made: dict[str, dict], resume: bool) -> PartFolder:
     """Return the folder that is locked, new or as the run before left it."""
     if not (folder / MANIFEST).is_file():
-        manifest = {"format": FORMAT, "run": uuid.uuid4().hex, "made_with": made_with, "parts": [], "complete": False}
+        manifest = {"format": FORMAT, "run": uuid.uuid4().hex, **made, "parts": [], "complete": False}
         one = PartFolder(path, folder, manifest)
         one._sweep()
         one.save()
@@ -276,7 +287,9 @@ def _opened(path: str | Path, folder: Path, made_with: dict, resume: bool) -> Pa
             f"An interrupted run left {str(path)!r} unfinished; go on with --resume, or delete {str(folder)!r}."
         )
     one = PartFolder(path, folder, read_manifest(folder / MANIFEST, path))
-    _check_made_alike(one, made_with)
+    for name, before in made.items():
+        if not one.complete or name in one.manifest:
+            _check_made_alike(path, one.manifest.get(name, {}), before)
     one._check_parts()
     one._sweep()
     return one
@@ -316,12 +329,11 @@ def _check_free(target: Path, path: str | Path, resume: bool) -> None:
         raise OSError(f"The folder {str(path)!r} is not empty; {cure}.")
 
 
-def _check_made_alike(one: PartFolder, made_with: Mapping[str, Any]) -> None:
-    before = one.manifest["made_with"]
-    for name in [*made_with, *before]:
-        if before.get(name) != made_with.get(name):
+def _check_made_alike(path: str | Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    for name in [*now, *before]:
+        if before.get(name) != now.get(name):
             raise ValueError(
-                f"{str(one.path)!r} was begun with another {name}; give the same to go on, or take another output."
+                f"{str(path)!r} was begun with another {name}; give the same to go on, or take another output."
             )
 
 

@@ -64,10 +64,9 @@ def _synthesize_folder(options: argparse.Namespace, pipeline: Any, request: pd.D
     named = options.recipe.lower().endswith(".toml")
     made_with = {
         "recipe": digest(options.recipe) if named else options.recipe,
-        "request": digest(options.request),
         "--chunk-rows": options.chunk_rows,
     }
-    with _folder(options, "synthesize", made_with) as folder:
+    with _folder(options, "synthesize", made_with, {"request": digest(options.request)}) as folder:
         if folder.complete:
             say(f"{options.output} is complete already: {folder.rows:,} records")
             return None
@@ -200,11 +199,11 @@ def _telling_what_is_kept(folder: PartFolder) -> Iterator[None]:
 
 
 @contextmanager
-def _folder(options: argparse.Namespace, command: str, made_with: dict) -> Iterator[PartFolder]:
+def _folder(options: argparse.Namespace, command: str, made_with: dict, made_of: dict) -> Iterator[PartFolder]:
     """Open the output as a folder to write, or to go on with."""
     versions = ", ".join(f"{name} {version(name)}" for name in ("skdp", "faker", "numpy", "pandas", "pyarrow"))
     made_with = {"command": command, "version": versions, **made_with}
-    with making(options.output, made_with, resume=options.resume) as folder:
+    with making(options.output, made_with, made_of, resume=options.resume) as folder:
         yield folder
 
 
@@ -269,11 +268,10 @@ def _release_folder(options: argparse.Namespace, recipe: Recipe) -> list[str] | 
     """Release a table as a folder, or what is missing of it; return the lines that say what was done."""
     made_with = {
         "recipe": digest(options.recipe),
-        "table": digest(options.table),
         "--chunk-rows": options.chunk_rows,
         "--seed": "given" if options.seed is not None else "none",  # whoever knows it can take the noise off
     }
-    with _folder(options, "release", made_with) as folder:
+    with _folder(options, "release", made_with, {"table": digest(options.table)}) as folder:
         if folder.complete:
             say(f"{options.output} is complete already: {folder.rows:,} records")
             return None

@@ -103,6 +103,7 @@ def read_manifest(manifest: Path, path: str | Path) -> dict:
         found = json.loads(manifest.read_text(encoding="utf-8"))
         usable = found["format"] == FORMAT and isinstance(found["complete"], bool)
         usable = usable and isinstance(found["run"], str) and isinstance(found["made_with"], dict)
+        usable = usable and isinstance(found.get("made_of", {}), dict)
         names = [part["file"] for part in found["parts"]]
         usable = usable and names == [f"part-{number:05d}.parquet" for number in range(len(names))]
         usable = usable and all(isinstance(part[name], int) for part in found["parts"] for name in ("rows", "bytes"))

@@ -1,5 +1,6 @@
 """Parquet folders: whole or not there, and gone on with after an interruption."""
 
+import hashlib
 import json
 import stat
 
@@ -183,6 +184,21 @@ def test_resume_of_a_complete_folder_says_so(request_file, capsys):
     assert capsys.readouterr().out.endswith("people is complete already: 451 records\n")
 
 
+def test_a_complete_folder_keeps_nothing_that_was_found_by_looking_at_the_source(request_file):
+    """Who knows all records but one would try them: which table has the digest, and what does noise leave as it was?"""
+    table, recipe = request_file.with_name("table.csv"), request_file.with_name("recipe.toml")
+    table.write_text("Debt\n" + "\n".join(map(str, range(40))))
+    recipe.write_text('[[steps]]\nuse = "LaplaceNoise"\nepsilon = 0.1\nbounds = { Debt = [0, 50] }\n')
+    for words in (["synthesize", request_file], ["release", table, "--recipe", recipe]):
+        output = request_file.with_name(f"{words[0]}d")
+        assert main([*map(str, words), "--output", str(output), "--chunk-rows", "10"]) == 0
+        text = (output / MANIFEST).read_text()
+        manifest = json.loads(text)
+        assert set(manifest) == {"format", "run", "made_with", "parts", "complete", "rows"}
+        assert {name for part in manifest["parts"] for name in part} == {"file", "rows", "bytes", "sha256"}
+        assert hashlib.sha256(words[1].read_bytes()).hexdigest() not in text
+
+
 def test_a_run_that_was_stopped_before_it_gave_the_folder_its_name(request_file):
     folder = request_file.parent / "people"
     run(request_file, "--chunk-rows", ROWS)
@@ -218,8 +234,8 @@ def test_other_things_in_the_way(request_file, capsys):
 
 def test_two_runs_do_not_write_the_same_folder(tmp_path):
     table = pa.table({"n": [1, 2, 3]})
-    with making(tmp_path / "out", {}) as folder:
-        with pytest.raises(OSError, match="Another run is writing"), making(tmp_path / "out", {}):
+    with making(tmp_path / "out", {}, {}) as folder:
+        with pytest.raises(OSError, match="Another run is writing"), making(tmp_path / "out", {}, {}):
             pass
         with folder.write() as part:
             part.write(table)
@@ -228,7 +244,7 @@ def test_two_runs_do_not_write_the_same_folder(tmp_path):
 
 
 def test_parts_have_the_types_of_the_first_or_an_error_that_shows_no_cell(tmp_path):
-    with making(tmp_path / "out", {}) as folder:
+    with making(tmp_path / "out", {}, {}) as folder:
         with folder.write() as part:
             part.write(pa.table({"n": [1, 2]}))
         with folder.write() as part:
