@@ -144,9 +144,11 @@ def randomized(owner: Any, column: object, values: np.ndarray, release: Callable
     return released
 
 
-def joint_guarantee(owner: Any, figures: Mapping, conditions: list, scope: str, **more: Any) -> PrivacyGuarantee:
-    """Return the guarantee that columns of these ε make together, and `more` of its fields."""
-    reasons = [_SEEDED] * (owner.random_state is not None) + [_NOTHING_NOISED] * (not figures)
+def joint_guarantee(
+    owner: Any, figures: Mapping, conditions: list, scope: str, *, reasons: Iterable[str] = (), **more: Any
+) -> PrivacyGuarantee:
+    """Return the guarantee that columns of these ε make together, with more reasons for ∞, and `more` of its fields."""
+    reasons = [_SEEDED] * (owner.random_state is not None) + [_NOTHING_NOISED] * (not figures) + [*reasons]
     return PrivacyGuarantee(
         math.inf if reasons else sum(figures.values(), Fraction(0)),
         columns=tuple(figures),

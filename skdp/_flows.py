@@ -9,6 +9,7 @@ from typing import Any
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import get_tags
 
+from skdp._calibration import GAPS_ARE_PUBLIC
 from skdp.accounting import PrivacyGuarantee, compose
 from skdp.anonymity import KAnonymizer
 from skdp.base import PrivacyTransformer, RowDropperMixin
@@ -39,12 +40,15 @@ class Column:
     raw : frozenset of str
         The columns of the table that it shows without noise; empty where noise, or fiction, covers it.
     crossed : bool, default=False
-        Whether a cell may depend on the raw values of other records, too.
+        Whether one record may show in many cells: others were made with its raw values, too, or it was copied.
+    gaps : frozenset of str
+        The columns of the table whose raw values it depends on which of its cells are missing.
     """
 
     name: str
     raw: frozenset
     crossed: bool = False
+    gaps: frozenset = frozenset()
 
 
 class Account:
@@ -92,7 +96,8 @@ def mixed(columns: Iterable[Column], name: str, *, crossed: bool = False) -> Col
     """Return a column that may show whatever these columns show."""
     columns = list(columns)
     raw = frozenset().union(*(column.raw for column in columns))
-    return Column(name, raw, bool(raw) and (crossed or any(column.crossed for column in columns)))
+    gaps = frozenset().union(*(column.gaps for column in columns))
+    return Column(name, raw, bool(raw) and (crossed or any(column.crossed for column in columns)), gaps)
 
 
 def pass_step(step: Any, path: tuple, columns: list[Column], account: Account) -> list[Column]:
@@ -125,25 +130,44 @@ def label(step: Any, path: tuple, parameter: str | None = None) -> str:
 
 def _pass_noise(step: Any, path: tuple, columns: list[Column], account: Account) -> list[Column]:
     guarantee, scale = step.privacy_guarantee_, account.scales.get(path, Fraction(1))
-    if scale != 1:
-        if not isinstance(step, LaplaceNoise | RandomizedResponse) or guarantee.scope != "local":
-            account.reasons.append(f"{label(step, path, 'epsilon')}: what other ε of the search gave cannot be told")
-        elif guarantee.is_finite:
-            guarantee = replace(guarantee, epsilon=guarantee.epsilon * scale)
-    if guarantee.is_finite and getattr(step, "random_state", None) is not None:
-        account.reasons.append(f"{label(step, path, 'random_state')}: it was set after the step was fitted")
+    if not isinstance(step, LaplaceNoise | RandomizedResponse) or guarantee.scope != "local":
+        _check_one_price(step, path, account)
+    elif guarantee.is_finite:
+        guarantee = replace(guarantee, epsilon=guarantee.epsilon * scale)
     names = {str(column) for column in guarantee.columns}
     noised = [column for column in columns if column.name in names]
     if len(noised) < len(names):
         account.reasons.append(f"{label(step, path)}: its columns cannot be told from those of the steps before it")
-    crossed = [column.name for column in noised if column.crossed]
-    if crossed:
-        account.reasons.append(
-            f"{label(step, path)}: the cells of {_listed(crossed)} may depend on other records by what was done before"
-        )
+    _check_apart(step, path, noised, account)
+    _check_gaps_are_public(step, path, noised, account)
     account.parts.append(_labelled(step, path, guarantee))
     account.protected |= mixed(noised, "").raw
     return [Column(column.name, frozenset()) if column.name in names else column for column in columns]
+
+
+def _check_apart(step: Any, path: tuple, seen: list[Column], account: Account):
+    """Give a reason where a change of one record may be a change of many cells that a step sees."""
+    crossed = [column.name for column in seen if column.crossed]
+    if crossed:
+        account.reasons.append(
+            f"{label(step, path)}: one record may show in many cells of {_listed(crossed)} by what was done before"
+        )
+
+
+def _check_gaps_are_public(step: Any, path: tuple, seen: list[Column], account: Account):
+    """Give a reason where a step leaves it to be seen which cells are missing, and that tells what was in them."""
+    gaps = [column.name for column in seen if column.gaps]
+    if gaps and GAPS_ARE_PUBLIC in step.privacy_guarantee_.conditions:
+        account.reasons.append(
+            f"{label(step, path)}: which cells of {_listed(gaps)} are missing depends on what was in them before, and "
+            "is not hidden"
+        )
+
+
+def _check_one_price(step: Any, path: tuple, account: Account):
+    """Give a reason where a search tried other ε for a step than the one that it has in the end."""
+    if account.scales.get(path, Fraction(1)) != 1:
+        account.reasons.append(f"{label(step, path, 'epsilon')}: what other ε of the search gave cannot be told")
 
 
 def _pass_learner(step: Any, path: tuple, columns: list[Column], account: Account) -> list[Column]:
@@ -153,19 +177,33 @@ def _pass_learner(step: Any, path: tuple, columns: list[Column], account: Accoun
     seen = [column for column in columns if column.name in names]
     raw = mixed(seen, "").raw
     if raw:
+        _check_apart(step, path, seen, account)
+        _check_gaps_are_public(step, path, seen, account)
+        _check_one_price(step, path, account)
         account.parts.append(_labelled(step, path, guarantee))
         account.learned |= raw if guarantee.is_finite else frozenset()
     if isinstance(step, RowDropperMixin) and step.action == "drop":
         account.shown |= raw  # by which rows are there
-    return _renamed(step, columns, [column.name for column in seen])
+    out = _renamed(step, columns, [column.name for column in seen])
+    masks = isinstance(step, RowDropperMixin) and step.action == "mask"
+    return [_with_gaps(column) if masks and column.name in names else column for column in out]
+
+
+def _with_gaps(column: Column) -> Column:
+    """Return a column in which cells may be missing for what was in them."""
+    return replace(column, gaps=column.gaps | column.raw)
 
 
 def _pass_imputer(step: Any, path: tuple, columns: list[Column], account: Account) -> list[Column]:
     """Charge what is learned of observed columns, and follow the groups into the values drawn by them."""
     observed = {str(column) for column in step.privacy_guarantee_.columns}
     by = [] if step.by is None else [step.by] if isinstance(step.by, str) else list(step.by)
-    raw = mixed([column for column in columns if observed and column.name in {*observed, *by}], "").raw
+    seen = [column for column in columns if observed and column.name in {*observed, *by}]
+    raw = mixed(seen, "").raw
     if raw:
+        _check_apart(step, path, seen, account)
+        _check_one_price(step, path, account)
+        _check_gaps_are_public(step, path, [column for column in seen if column.name in observed], account)
         account.parts.append(_labelled(step, path, step.privacy_guarantee_))
         account.learned |= raw if step.privacy_guarantee_.is_finite else frozenset()
     groups = [column for column in columns if column.name in by]
@@ -173,7 +211,9 @@ def _pass_imputer(step: Any, path: tuple, columns: list[Column], account: Accoun
     out = []
     for name in _names_out(step, columns):
         own = [] if name not in known or name in step.columns_ and step.replace == "all" else [known[name]]
-        out.append(mixed(own + groups * (name in step.columns_), name))
+        if name in step.columns_:  # no cell is missing any more
+            own = [replace(one, gaps=frozenset()) for one in [*own, *groups]]
+        out.append(mixed(own, name))
     return out
 
 
@@ -185,7 +225,9 @@ def _pass_cleaner(step: Any, columns: list[Column], account: Account) -> list[Co
     stated = step.gender_ in [column.name for column in columns]
     out = _renamed(step, columns, [*step.addresses_, *filter(None, [step.gender_from, step.gender_])], [step.gender_])
     # how letters of a stated gender are read is learned from the whole column
-    return [mixed([one], one.name, crossed=True) if stated and one.name == step.gender_ else one for one in out]
+    out = [mixed([one], one.name, crossed=True) if stated and one.name == step.gender_ else one for one in out]
+    emptied = {*step.addresses_, *step.names_, *[step.gender_] * (step.unknown_gender is None)}
+    return [_with_gaps(one) if one.name in emptied else one for one in out]
 
 
 def _pass_synthesizer(step: Any, columns: list[Column], account: Account) -> list[Column]:
@@ -194,13 +236,19 @@ def _pass_synthesizer(step: Any, columns: list[Column], account: Account) -> lis
     replaced = [column for column in columns if step.count is None and column.name in step.schema_]
     account.protected |= mixed(replaced, "").raw
     account.shown |= mixed([column for column in columns if column.name == step.count], "").raw
-    table = {column.name: column for column in columns if column not in replaced}
+    # with counts, a record of the table becomes many
+    table = {
+        column.name: mixed([column], column.name, crossed=step.count is not None)
+        for column in columns
+        if column not in replaced
+    }
     made = {name: Column(name, frozenset()) for name in step.schema_}
     for _ in made:  # until all is told: columns are made from others in any order
         for name, one in step.schema_.items():
             needs = {*table, *made} if one.needs() is None else one.needs()
             read = [flows[need] for need in needs for flows in (table, made) if need in flows]
-            made[name] = mixed([made[name], *read], name)
+            # a function has whole columns before it
+            made[name] = _with_gaps(mixed([made[name], *read], name, crossed=one.needs() is None))
     return [made[name] if name in made else table[name] for name in _names_out(step, columns)]
 
 
@@ -245,7 +293,7 @@ def _renamed(step: Any, columns: list[Column], sources: list, changed: list = ()
     known = {column.name: column for column in columns}
     source = mixed([column for column in columns if column.name in map(str, sources)], "")
     return [
-        known[name] if name in known and name not in changed else Column(name, source.raw, source.crossed)
+        known[name] if name in known and name not in changed else replace(source, name=name)
         for name in _names_out(step, columns)
     ]
 

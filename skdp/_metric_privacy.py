@@ -74,7 +74,7 @@ class Calibration:
         )
         if figure is None:
             return hidden + "a whole record's ε cannot be told, since all values seen are alike"
-        seen = "of the bounds" if self.is_bounded else "seen"
+        seen = "of the bounds" if self.is_bounded else "seen in one call"
         return hidden + f"a whole record has ε = {float(figure):.6g} over the range {seen}"
 
 

@@ -147,7 +147,6 @@ class GaussianNoise(PrivacyTransformer):
         self._figures = {column: self._checked(frame, column) for column in columns}
         self._grids = {column: self._grid(frame, column) for column in columns}
         self.scale_ = {column: grid.scale for column, grid in self._grids.items()}
-        self.privacy_guarantee_ = self._guarantee()
 
     def _transform(self, frame):
         self._charge(self.privacy_guarantee_, len(frame), "transform")
@@ -189,8 +188,9 @@ class GaussianNoise(PrivacyTransformer):
             raise ParameterError(f"GaussianNoise cannot use these parameters for column {column!r}. {error}") from None
         return grid
 
-    def _guarantee(self) -> PrivacyGuarantee:
-        """Return the sums over columns of a cell's ε and δ."""
+    @property
+    def privacy_guarantee_(self) -> PrivacyGuarantee:
+        """The sums over columns of a cell's ε and δ, with the parameters as they are now."""
         seeded = self.random_state is not None
         return joint_guarantee(
             self,

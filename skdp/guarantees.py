@@ -1,6 +1,7 @@
 """What a whole fitted estimator may claim: its steps are walked, and their guarantees composed."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -245,7 +246,7 @@ def _as_seen(step: Any, columns: list[Column]) -> list[Column]:
     names = _names_in(step)
     if len(names) != len(columns):
         return [mixed(columns, name) for name in names]
-    return [Column(name, column.raw, column.crossed) for name, column in zip(names, columns, strict=True)]
+    return [replace(column, name=name) for name, column in zip(names, columns, strict=True)]
 
 
 def _names_in(estimator: Any) -> Sequence[str]:

@@ -68,8 +68,9 @@ class LaplaceNoise(PrivacyTransformer):
     Attributes
     ----------
     privacy_guarantee_ : PrivacyGuarantee
-        What one call of `fit_transform` or `transform` gives each record. Calls add up. A `transform` that meets a
-        wider range than any before, in a column without bounds, raises the figure.
+        What one call of `fit_transform` or `transform` gives each record, with the parameters as they are now. Calls
+        add up. In a column without bounds, the figure holds for the range of the values of a call, and a `transform`
+        that meets a wider one than any before raises it; ∞ where all values seen are alike.
     scale_ : dict of column name to float
         The scale of each column's noise: its standard deviation over √2.
     n_features_in_ : int
@@ -155,7 +156,6 @@ class LaplaceNoise(PrivacyTransformer):
         self._calibrations = {column: self._calibrated(frame, column) for column in columns}
         self.scale_ = {column: one.grid().scale for column, one in self._calibrations.items()}
         self._figures = {column: one.record_level(frame, column) for column, one in self._calibrations.items()}
-        self.privacy_guarantee_ = self._guarantee()
         self._warn_of_metric_privacy()
 
     def _transform(self, frame):
@@ -214,7 +214,6 @@ class LaplaceNoise(PrivacyTransformer):
         wider = [column for column, one in figures.items() if one and one > (self._figures[column] or 0)]
         if wider:
             self._figures = self._figures | {column: figures[column] for column in wider}
-            self.privacy_guarantee_ = self._guarantee()
             found = "; ".join(self._metric_privacy(column) for column in wider)
             warnings.warn(
                 f"LaplaceNoise met a wider range than before, which raises privacy_guarantee_: {found}.",
@@ -225,9 +224,11 @@ class LaplaceNoise(PrivacyTransformer):
     def _metric_privacy(self, column) -> str:
         return self._calibrations[column].explained(column, self._figures[column])
 
-    def _guarantee(self) -> PrivacyGuarantee:
-        """Return the sum over columns of a cell's ε."""
+    @property
+    def privacy_guarantee_(self) -> PrivacyGuarantee:
+        """The sum over columns of a cell's ε, with the parameters as they are now."""
         figures = {column: self._figures[column] or one.epsilon for column, one in self._calibrations.items()}
+        untold = [f"column {column!r}: {_ALL_ALIKE}" for column, figure in self._figures.items() if figure is None]
         metric = [column for column, one in self._calibrations.items() if one.is_metric]
         conditions = [
             *map(self._metric_privacy, metric),
@@ -235,7 +236,7 @@ class LaplaceNoise(PrivacyTransformer):
             *[GAPS_ARE_PUBLIC] * (self.missing == "keep"),
             INTEGERS_ARE_PUBLIC,
         ]
-        return joint_guarantee(self, figures, conditions, "metric" if metric else "local")
+        return joint_guarantee(self, figures, conditions, "metric" if metric else "local", reasons=untold)
 
     def _warn_of_metric_privacy(self):
         """Warn once of the columns where a record has, or may have, more than the ε that was asked for."""
@@ -335,8 +336,12 @@ class RandomizedResponse(PrivacyTransformer):
             column: 1 / (1 + (domain.size - 1) * math.exp(-min(self._epsilons[column], 700)))
             for column, domain in self._domains.items()
         }
+
+    @property
+    def privacy_guarantee_(self) -> PrivacyGuarantee:
+        """The sum over columns of a cell's ε, with the parameters as they are now."""
         gaps_are_public = not all(domain.has_missing for domain in self._domains.values())
-        self.privacy_guarantee_ = joint_guarantee(self, self._epsilons, [GAPS_ARE_PUBLIC] * gaps_are_public, "local")
+        return joint_guarantee(self, self._epsilons, [GAPS_ARE_PUBLIC] * gaps_are_public, "local")
 
     def _transform(self, frame):
         self._charge(self.privacy_guarantee_, len(frame), "transform")
@@ -395,6 +400,7 @@ class RandomizedResponse(PrivacyTransformer):
 
 
 _RANGE_IS_OF_THE_DATA = "without bounds, the figure comes from the data: from the range of what was seen"
+_ALL_ALIKE = "all values seen are alike, so without bounds a record's ε cannot be told"
 _NEITHER = (
     "LaplaceNoise needs 'bounds' or 'sensitivity' for each {}. Give 'bounds', the public limits (lower, upper) that "
     "values are clamped to; or 'sensitivity', the change of a value that is to be hidden."

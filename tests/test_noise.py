@@ -17,6 +17,8 @@ from sklearn.linear_model import LinearRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
+from skdp import GaussianNoise, PrivacyLedger
+from skdp._calibration import GAPS_ARE_PUBLIC
 from skdp._checks import ParameterError
 from skdp._laplace_grid import laplace_grid
 from skdp.noise import LaplaceNoise, RandomizedResponse
@@ -257,6 +259,34 @@ def test_a_seed_voids_the_guarantee():
     assert response.privacy_guarantee_.epsilon == math.inf
 
 
+@pytest.mark.parametrize(
+    ("step", "columns"),
+    [
+        (LaplaceNoise(bounds=(0, 100)), ["Age"]),
+        (GaussianNoise(delta=1e-6, bounds=(0, 100)), ["Age"]),
+        (RandomizedResponse(categories={"City": ["Oslo", "Lima"]}, epsilon=1), ["City"]),
+    ],
+)
+def test_what_is_set_after_fit_is_told_and_charged(step, columns):
+    ledger = PrivacyLedger()
+    table = people()[columns]
+    step = clone(step).set_params(ledger=ledger).fit(table)
+    assert step.privacy_guarantee_.is_finite
+    step.set_params(random_state=0)
+    assert "seeded" in step.privacy_guarantee_.reasons[0]
+    step.transform(table)
+    assert ledger.spent == math.inf
+    if "missing" in step.get_params():
+        step.set_params(missing="impute")
+        hidden = step.privacy_guarantee_.conditions
+        assert set(step.set_params(missing="keep").privacy_guarantee_.conditions) - set(hidden) == {GAPS_ARE_PUBLIC}
+
+
+def test_a_step_that_is_not_fitted_claims_nothing():
+    for step in (LaplaceNoise(bounds=(0, 1)), GaussianNoise(bounds=(0, 1)), RandomizedResponse(1, categories={})):
+        assert not hasattr(step, "privacy_guarantee_")
+
+
 def test_sensitivity_below_the_range_is_metric_privacy_and_says_so():
     debts = pd.DataFrame({"Debt": [3.0, 70.0, 12.0]})
     with pytest.warns(UserWarning, match=r"metric privacy in column 'Debt': ε = 0.5 .* 0.4, .* ε = 84 ") as caught:
@@ -291,7 +321,8 @@ def test_without_bounds_there_is_always_a_warning_and_a_condition():
     for values in ([5.0], [5.0, 5.0], [np.nan, np.nan]):
         with pytest.warns(UserWarning, match="'Age'.*a whole record's ε cannot be told"):
             guarantee = LaplaceNoise(1, sensitivity=100).fit(ages(values)).privacy_guarantee_
-        assert any("cannot be told" in condition for condition in guarantee.conditions)
+        assert guarantee.epsilon == math.inf
+        assert "column 'Age': all values seen are alike, so without bounds a record's ε cannot" in guarantee.reasons[0]
 
 
 def test_a_wider_range_served_raises_the_guarantee():
