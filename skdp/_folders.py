@@ -44,8 +44,9 @@ class PartFolder:
     ----------
     manifest : dict
         What is kept of the run: ``format``, ``run`` (its name), ``made_with``, ``parts``, ``complete``, and until then
-        ``made_of``, the digest of what was ``learned``, and what `keep` was given. No value of the table, no seed of
-        noise over data of people, and once it is complete nothing that was found by looking at the source.
+        ``made_of``, its ``place``, the digest of what was ``learned``, and what `keep` was given. No value of the
+        table, no seed of noise over data of people, and once it is complete nothing that was found by looking at the
+        source.
     parts : list of dict
         The parts that are written, in order: ``file``, ``rows``, ``bytes``, ``sha256``, and the facts that a `Part` was
         given, until the folder is complete.
@@ -165,7 +166,7 @@ class PartFolder:
         """
         parts = [{name: part[name] for name in ("file", "rows", "bytes", "sha256")} for part in self.parts]
         self.manifest |= {"complete": True, "rows": self.rows, "parts": parts}
-        self.manifest |= dict.fromkeys(("made_of", "seed", "seeded", "learned"))
+        self.manifest |= dict.fromkeys(("made_of", "place", "seed", "seeded", "learned"))
         self.save()
         (self.folder / LEARNED).unlink(missing_ok=True)
         target = _target(self.path)
@@ -277,7 +278,7 @@ def making(
 def _opened(path: str | Path, folder: Path, made: dict[str, dict], resume: bool) -> PartFolder:
     """Return the folder that is locked, new or as the run before left it."""
     if not (folder / MANIFEST).is_file():
-        manifest = {"format": FORMAT, "run": uuid.uuid4().hex, **made, "parts": [], "complete": False}
+        manifest = {"format": FORMAT, **_named(folder), **made, "parts": [], "complete": False}
         one = PartFolder(path, folder, manifest)
         one._sweep()
         one.save()
@@ -292,7 +293,15 @@ def _opened(path: str | Path, folder: Path, made: dict[str, dict], resume: bool)
             _check_made_alike(path, one.manifest.get(name, {}), before)
     one._check_parts()
     one._sweep()
+    if not one.complete and one.manifest.get("place") != str(folder):  # a copy: both would go on, and one would pay
+        one.manifest |= _named(folder)
+        one.save()
     return one
+
+
+def _named(folder: Path) -> dict[str, str]:
+    """Return a new name for a run, which a ledger knows it by, and the place that it is the name for."""
+    return {"run": uuid.uuid4().hex, "place": str(folder)}
 
 
 def _target(path: str | Path) -> Path:

@@ -3,6 +3,7 @@
 import datetime
 import decimal
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -234,6 +235,20 @@ def test_a_run_that_was_killed_while_it_learned_at_a_price_pays_again(folder):
     assert PrivacyLedger(budget).entries()["epsilon"].tolist() == [1, 1, 0.25]
     runs = {purpose.split(",")[0].split()[1] for purpose in PrivacyLedger(budget).entries()["purpose"]}
     assert runs == {json.loads((folder / "masked" / MANIFEST).read_text())["run"]}
+
+
+def test_a_copy_of_an_unfinished_release_pays_for_itself(folder, monkeypatch):
+    """Both go on, and noise the same records."""
+    recipe, budget = PRICED["fences with ε"] + NOISE, ["--ledger", folder / "budget.db"]
+    with monkeypatch.context() as patch:
+        stops(patch, 2)
+        assert release(folder, recipe, *budget) == 130
+    shutil.copytree(folder / ".masked.unfinished", folder / ".other.unfinished")
+    for output in ("masked", "other"):
+        assert release(folder, recipe, *budget, "--resume", output=output) == 0
+    assert PrivacyLedger(folder / "budget.db").entries()["epsilon"].tolist() == [1, 0.25, 1, 0.25]
+    names = [json.loads((folder / output / MANIFEST).read_text())["run"] for output in ("masked", "other")]
+    assert names[0] != names[1]
 
 
 @pytest.mark.parametrize("parts", [0, 3])
