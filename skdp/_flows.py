@@ -18,6 +18,7 @@ from skdp.cleaning import PIICleaner
 from skdp.imputation import DistributionImputer
 from skdp.noise import LaplaceNoise, RandomizedResponse
 from skdp.outliers import OutlierDropper
+from skdp.specifications import Copy
 from skdp.synthesis import FakerSynthesizer
 
 FICTITIOUS = "no real value is used for fictitious ones: ε = 0 only if the counts of records and the schema are public"
@@ -247,8 +248,9 @@ def _pass_synthesizer(step: Any, columns: list[Column], account: Account) -> lis
         for name, one in step.schema_.items():
             needs = {*table, *made} if one.needs() is None else one.needs()
             read = [flows[need] for need in needs for flows in (table, made) if need in flows]
-            # a function has whole columns before it
-            made[name] = _with_gaps(mixed([made[name], *read], name, crossed=one.needs() is None))
+            whole = one.needs() is None  # a function has whole columns before it
+            flow = mixed([made[name], *read], name, crossed=whole)
+            made[name] = flow if isinstance(one, Copy) else _with_gaps(flow)
     return [made[name] if name in made else table[name] for name in _names_out(step, columns)]
 
 
