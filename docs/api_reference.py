@@ -32,7 +32,7 @@ SECTIONS = [
     ),
     Section("", "skdp.ledger", "", ["print_ledger"]),
     Section("", "skdp.accounting", "", ["compose", "select_best", "rounded_up"]),
-    Section("", "skdp.guarantees", "", ["releases"]),
+    Section("", "skdp.guarantees", "", ["releases", "bare_columns"]),
     Section(
         "Metrics: anonymity", "skdp.metrics", "How alike the rows of a table are.",
         ["ClassCounts", "equivalence_classes", "k_anonymity", "l_diversity", "t_closeness", "alpha_k_anonymity",

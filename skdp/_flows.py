@@ -72,9 +72,13 @@ class Account:
         for name in ("protected", "learned", "shown"):
             setattr(self, name, getattr(self, name) | getattr(other, name))
 
+    def bare(self, released: list[Column]) -> set:
+        """Return the columns of the table that show without noise, where these columns are released in the end."""
+        return self.shown.union(*(column.raw for column in released))
+
     def guarantee(self, columns: list[str], released: list[Column], **options: Any) -> PrivacyGuarantee:
         """Return what the table's `columns` have, where these columns are released in the end."""
-        bare = self.shown.union(*(column.raw for column in released))
+        bare = self.bare(released)
         reasons = list(self.reasons)
         if self.protected & bare:
             reasons.append(f"{_named(self.protected & bare)} covered on one branch but not on another")

@@ -111,6 +111,38 @@ def releases(estimator) -> list[PrivacyGuarantee]:
     return _walked(estimator)[2].parts
 
 
+def bare_columns(estimator) -> list[str]:
+    """Return the columns that show without noise in what a fitted estimator releases, finite though its ε may be.
+
+    Parameters
+    ----------
+    estimator : fitted estimator
+        As for `privacy_guarantee`.
+
+    Returns
+    -------
+    columns : list of str
+        Those of the estimator's input that show in cells, or in which rows are kept. `privacy_guarantee` names them
+        under `conditions`.
+
+    Raises
+    ------
+    NotFittedError
+        If the estimator is not fitted.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from skdp import LaplaceNoise
+    >>> people = pd.DataFrame({"Age": [24, 35, 71], "Income": [21.5, 33.0, 80.0]})
+    >>> bare_columns(LaplaceNoise(bounds={"Age": (0, 120)}).fit(people))
+    ['Income']
+    """
+    names, released, account = _walked(estimator)
+    bare = account.bare(released)
+    return [name for name in names if name in bare]
+
+
 def _walked(estimator: Any) -> tuple[Sequence[str], list[Column], Account]:
     """Return an estimator's columns, what becomes of them, and the account of its steps."""
     check_is_fitted(estimator)

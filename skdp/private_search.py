@@ -19,7 +19,7 @@ from skdp._checks import check_integer, invalid
 from skdp._documentation import DocumentedMixin
 from skdp._rationals import rational
 from skdp.accounting import PrivacyGuarantee, select_best
-from skdp.guarantees import privacy_guarantee, releases
+from skdp.guarantees import bare_columns, privacy_guarantee, releases
 from skdp.ledger import PrivacyLedger, set_ledger
 from skdp.mechanisms import KeyStream, bernoulli, secure_source, seeded_source
 
@@ -37,7 +37,8 @@ class PrivateSearchCV(DocumentedMixin, MetaEstimatorMixin, BaseEstimator):
     Parameters
     ----------
     estimator : estimator
-        A pipeline in which every column that reaches the predictor has been noised.
+        A pipeline in which every column that reaches the predictor, or tells which rows are kept, has been noised; or
+        one of transformers that puts out noised columns alone.
     param_distributions : dict of str to list or distribution, or list of such dicts
         The candidates, as for RandomizedSearchCV. Each trial draws one, all equally likely if lists are given.
     epsilon : float, Fraction or Decimal
@@ -78,7 +79,8 @@ class PrivateSearchCV(DocumentedMixin, MetaEstimatorMixin, BaseEstimator):
     ParameterError
         By `fit`, if a parameter is none of the above.
     ValueError
-        By `fit`, if a candidate has no finite ε (the message says why), or more than a trial may spend.
+        By `fit`, if a candidate has no finite ε (the message says why) or more than a trial may spend, or if a column
+        shows without noise in what it releases.
     BudgetExceededError
         By `fit`, if `ledger` has less left; nothing is drawn then.
 
@@ -281,6 +283,13 @@ class PrivateSearchCV(DocumentedMixin, MetaEstimatorMixin, BaseEstimator):
         if not guarantee.is_finite:
             raise ValueError(
                 f"PrivateSearchCV cannot vouch for the candidate {params}: {'; '.join(guarantee.reasons)}."
+            )
+        bare = bare_columns(model)
+        if bare:
+            raise ValueError(
+                f"PrivateSearchCV cannot vouch for the candidate {params}: the columns {bare} show without noise, in "
+                "cells or in which rows are kept. Noise them before rows are dropped by them, keep all rows "
+                "(action='mask' or 'clip'), and leave out what is not noised."
             )
         epsilon, delta, shape = self._checked()
         if guarantee.delta and not delta:

@@ -39,6 +39,7 @@ from skdp import (
     set_ledger,
 )
 from skdp.base import PrivacyTransformer
+from skdp.guarantees import bare_columns
 from skdp.recipes import travel
 
 
@@ -583,3 +584,11 @@ def test_searches_in_searches_multiply():
         warnings.simplefilter("ignore")
         outer = GridSearchCV(inner, {"estimator__logisticregression__C": [1, 2]}, cv=3).fit(numbers(), Y)
     assert privacy_guarantee(outer).epsilon == 2 * (2 + 1) * (2 * 3 + 1)
+
+
+def test_columns_that_show_without_noise_are_told_from_those_that_do_not():
+    dropper = OutlierDropper("quantile", epsilon=1, columns="Age", bounds={"Age": (0, 100)})
+    rows = make_pipeline(dropper, ColumnTransformer([("n", noise(), ["Debt"])]))
+    assert bare_columns(rows.fit(people())) == ["Age"]  # by which rows are there
+    assert bare_columns(noise({"Age": 1}).fit(people())) == ["Debt", "Region"]
+    assert bare_columns(ColumnTransformer([("n", noise(), ["Age"])]).fit(people())) == []

@@ -8,7 +8,9 @@ import pandas as pd
 import pytest
 from scipy import stats
 from sklearn.base import clone
+from sklearn.compose import ColumnTransformer
 from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
 from sklearn.preprocessing import StandardScaler
 
 from skdp import (
@@ -17,10 +19,13 @@ from skdp import (
     LaplaceNoise,
     OutlierDropper,
     PrivacyLedger,
+    QuantileBinner,
     make_pipeline,
     privacy_guarantee,
 )
 from skdp.mechanisms import bernoulli, secure_source
+from skdp.metrics import k_anonymity
+from skdp.model_selection import ReleaseScorer
 from skdp.private_search import (
     PrivateSearchCV,
     _stopping_probability,
@@ -264,3 +269,66 @@ def test_a_bad_parameter_is_named_with_its_value(people, name, value):
     search = clone(PrivateSearchCV(model(), CANDIDATES, epsilon=8)).set_params(**{name: value})
     with pytest.raises(ValueError, match=f"The '{name}' parameter of PrivateSearchCV must be .* Got {value!r} instead"):
         search.fit(*people)
+
+
+# What a candidate shows without noise
+
+
+@pytest.fixture
+def customers():
+    rng = np.random.default_rng(1)
+    table = pd.DataFrame({"age": rng.integers(18, 90, 400), "income": rng.gamma(2, 20, 400)})
+    return table, (table["income"] > 30).to_numpy()
+
+
+def dropper(**options):
+    return OutlierDropper("quantile", epsilon=0.5, columns="age", tail="right", bounds={"age": (0, 120)}, **options)
+
+
+def income_alone():
+    noise = LaplaceNoise(1, bounds={"income": (0, 200)})
+    return ColumnTransformer([("income", noise, ["income"])]).set_output(transform="pandas")
+
+
+def test_a_candidate_whose_rows_tell_of_a_column_is_refused(customers):
+    """How many rows the model was trained on would tell of an age that stands out, which no noise covers."""
+    rows = make_pipeline(dropper(), income_alone(), GaussianNB())
+    with pytest.raises(ValueError, match=r"cannot vouch for the candidate \{\}: the columns \['age'\] show without"):
+        PrivateSearchCV(rows, {}, epsilon=4).fit(*customers)
+
+
+def test_a_candidate_that_puts_out_a_column_without_noise_is_refused(customers):
+    """The best score would be k of the very rows."""
+    table = customers[0].assign(region=np.arange(400) % 7)
+    binner = make_pipeline(QuantileBinner({"age": 4}, epsilon=0.5, bounds={"age": (0, 120)}))
+    score = ReleaseScorer(k_anonymity, columns=["region"])
+    with pytest.raises(ValueError, match=r"the columns \['age', 'income', 'region'\] show without noise"):
+        PrivateSearchCV(binner, {}, epsilon=2, scoring=score).fit(table)
+
+
+def test_only_one_of_several_candidates_need_show_a_column_to_end_the_search(customers):
+    model = make_pipeline(dropper(), income_alone(), GaussianNB())
+    search = PrivateSearchCV(model, {"outlierdropper__action": ["drop"]}, epsilon=4)
+    with pytest.raises(ValueError, match="the candidate {'outlierdropper__action': 'drop'}: the columns"):
+        search.fit(*customers)
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [income_alone()],
+        [dropper(action="mask"), income_alone()],
+        [QuantileBinner({"age": 4}, epsilon=0.5, bounds={"age": (0, 120)}), income_alone()],
+        [LaplaceNoise(1, bounds={"age": (0, 120), "income": (0, 200)}), dropper()],
+    ],
+    ids=["dropped unseen", "fences learned at a price", "bins learned at a price", "rows dropped behind the noise"],
+)
+def test_columns_that_are_left_out_or_noised_first_need_nothing_more(customers, steps):
+    search = PrivateSearchCV(make_pipeline(*steps, GaussianNB()), {}, epsilon=6).fit(*customers)
+    assert search.privacy_guarantee_.epsilon == 6
+
+
+def test_a_table_of_noised_columns_alone_may_be_searched(customers):
+    noise = make_pipeline(LaplaceNoise(1, bounds={"age": (0, 120), "income": (0, 200)}))
+    score = ReleaseScorer(k_anonymity, columns=["age"])
+    assert PrivateSearchCV(noise, {}, epsilon=4, scoring=score).fit(customers[0]).best_score_ >= 1
