@@ -13,7 +13,7 @@ from sklearn.metrics import check_scoring
 from sklearn.model_selection import ParameterSampler, train_test_split
 from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from skdp._checks import check_integer, invalid
 from skdp._documentation import DocumentedMixin
@@ -73,6 +73,10 @@ class PrivateSearchCV(DocumentedMixin, MetaEstimatorMixin, BaseEstimator):
         Its score on the rows left out.
     privacy_guarantee_ : PrivacyGuarantee
         What holds for the three together.
+    n_features_in_ : int
+        Number of columns seen by `fit`.
+    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+        Their names, where they are all text.
 
     Raises
     ------
@@ -152,12 +156,11 @@ class PrivateSearchCV(DocumentedMixin, MetaEstimatorMixin, BaseEstimator):
             The fitted search.
         """
         epsilon, delta, shape = self._checked()
+        validate_data(self, X, skip_check_array=True)
         source = secure_source() if self.random_state is None else seeded_source(self.random_state, "PrivateSearchCV")
-        self.privacy_guarantee_ = self._guarantee(epsilon, delta)
+        guarantee = self._guarantee(epsilon, delta)
         if self.ledger is not None:
-            self.ledger.charge(
-                self.privacy_guarantee_, estimator=type(self).__name__, rows=len(X), purpose="private search"
-            )
+            self.ledger.charge(guarantee, estimator=type(self).__name__, rows=len(X), purpose="private search")
         rng = np.random.RandomState(source.words(8, np.uint32))
         parts = train_test_split(*([X] if y is None else [X, y]), test_size=self.test_size, random_state=rng)
         split = (*parts, None, None) if y is None else tuple(parts)
@@ -166,6 +169,7 @@ class PrivateSearchCV(DocumentedMixin, MetaEstimatorMixin, BaseEstimator):
         )
         self.best_score_ = score if score > -math.inf else math.nan
         self.best_estimator_ = set_ledger(model, self.ledger)
+        self.privacy_guarantee_ = guarantee
         return self
 
     @property
@@ -257,6 +261,9 @@ class PrivateSearchCV(DocumentedMixin, MetaEstimatorMixin, BaseEstimator):
     def _best(self):
         check_is_fitted(self)
         return self.best_estimator_
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "best_estimator_")
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

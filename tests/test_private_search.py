@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
+from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 from sklearn.preprocessing import StandardScaler
@@ -168,7 +169,8 @@ def test_the_winner_comes_with_the_guarantee_of_the_whole_search(people):
 def test_nothing_of_other_trials_and_not_their_number_is_kept(people):
     search = PrivateSearchCV(model(), CANDIDATES, epsilon=8).fit(*people)
     kept = {name for name in vars(search) if name.endswith("_")}
-    assert kept == {"best_estimator_", "best_params_", "best_score_", "privacy_guarantee_"}
+    of_the_columns = {"n_features_in_", "feature_names_in_"}
+    assert kept == {"best_estimator_", "best_params_", "best_score_", "privacy_guarantee_"} | of_the_columns
 
 
 def test_the_ledger_is_charged_once_and_the_steps_ledgers_are_left_alone(people):
@@ -332,3 +334,28 @@ def test_a_table_of_noised_columns_alone_may_be_searched(customers):
     noise = make_pipeline(LaplaceNoise(1, bounds={"age": (0, 120), "income": (0, 200)}))
     score = ReleaseScorer(k_anonymity, columns=["age"])
     assert PrivateSearchCV(noise, {}, epsilon=4, scoring=score).fit(customers[0]).best_score_ >= 1
+
+
+# What is told of the columns
+
+
+def test_the_search_knows_the_columns_it_was_fitted_to(people):
+    table, y = people
+    search = PrivateSearchCV(model(), {}, epsilon=4).fit(table, y)
+    assert (search.n_features_in_, list(search.feature_names_in_)) == (2, ["age", "debt"])
+    assert privacy_guarantee(search).columns == ("age", "debt")
+    noise = make_pipeline(LaplaceNoise(bounds=(0, 200)), LogisticRegression())
+    for array in (table.to_numpy(), table.to_numpy().tolist()):
+        search = PrivateSearchCV(noise, {}, epsilon=4).fit(array, y)
+        assert search.n_features_in_ == 2
+        assert not hasattr(search, "feature_names_in_")
+        assert privacy_guarantee(search).columns == ("x0", "x1")
+
+
+def test_a_search_that_failed_is_not_fitted_and_claims_nothing(people):
+    search = PrivateSearchCV(model(), CANDIDATES, epsilon=1)
+    with pytest.raises(ValueError, match="would cost"):
+        search.fit(*people)
+    with pytest.raises(NotFittedError):
+        privacy_guarantee(search)
+    assert not hasattr(search, "privacy_guarantee_")
