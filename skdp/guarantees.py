@@ -229,11 +229,18 @@ def _walk_search(search: Any, path: tuple, columns: list[Column], account: Accou
 
 def _walk_private_search(search: Any, path: tuple, columns: list[Column], account: Account) -> list[Column]:
     """Charge a search by what holds for its winner as a whole, and follow the columns through the winner for free."""
-    winner = Account()
+    winner, given = Account(), mixed(columns, "")
     columns = _walk(search.best_estimator_, (*path, "estimator"), columns, winner)
-    account.parts.append(search.privacy_guarantee_)
-    for name in ("protected", "learned", "shown"):
-        setattr(account, name, getattr(account, name) | getattr(winner, name))
+    for part in winner.parts:
+        account.reasons += part.reasons
+        account.conditions += part.conditions
+    if given.crossed and not winner.reasons:  # other candidates may have noised what the winner leaves out
+        account.reasons.append(
+            f"{label(search, path)}: the cells given to it may depend on other records by what was done before"
+        )
+    winner.parts = [search.privacy_guarantee_]
+    winner.protected |= given.raw
+    account.absorb(winner)
     return columns
 
 

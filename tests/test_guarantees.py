@@ -40,6 +40,7 @@ from skdp import (
 )
 from skdp.base import PrivacyTransformer
 from skdp.guarantees import bare_columns
+from skdp.private_search import PrivateSearchCV
 from skdp.recipes import travel
 
 
@@ -592,3 +593,50 @@ def test_columns_that_show_without_noise_are_told_from_those_that_do_not():
     assert bare_columns(rows.fit(people())) == ["Age"]  # by which rows are there
     assert bare_columns(noise({"Age": 1}).fit(people())) == ["Debt", "Region"]
     assert bare_columns(ColumnTransformer([("n", noise(), ["Age"])]).fit(people())) == []
+
+
+def private_search(*steps):
+    pipeline = make_pipeline(*steps, LogisticRegression())
+    return PrivateSearchCV(pipeline, {}, epsilon=4, n_trials=2)
+
+
+def test_a_private_search_gives_the_reasons_of_its_winner():
+    share_of_the_largest = FunctionTransformer(lambda X: X / X.max())
+    found = privacy_guarantee(make_pipeline(share_of_the_largest, private_search(noise())).fit(numbers(), Y))
+    assert only_reason(found) == (
+        "privatesearchcv > estimator > laplacenoise (LaplaceNoise): the cells of columns 'Age', 'Debt' may depend on "
+        "other records by what was done before"
+    )
+
+
+def test_a_private_search_among_cells_that_depend_on_others_has_no_guarantee_whatever_its_winner_sees():
+    shift = FunctionTransformer(lambda X: X - X.mean())
+    front = ColumnTransformer([("a", "passthrough", ["Age"]), ("d", shift, ["Debt"])], verbose_feature_names_out=False)
+    blind = ColumnTransformer([("n", noise(), ["Age"])])
+    found = privacy_guarantee(
+        make_pipeline(front.set_output(transform="pandas"), private_search(blind)).fit(numbers(), Y)
+    )
+    assert only_reason(found) == (
+        "privatesearchcv (PrivateSearchCV): the cells given to it may depend on other records by what was done before"
+    )
+
+
+def test_a_private_search_gives_what_its_winner_takes_for_granted():
+    found = privacy_guarantee(private_search(noise()).fit(numbers(), Y))
+    assert (found.epsilon, found.reasons) == (4, ())
+    for condition in (
+        "the target is public",
+        "whether a cell is missing is public",
+        "whether a column holds integers is public",
+        "nothing is said about the target y, if any, that estimator > logisticregression (LogisticRegression) is "
+        "fitted to",
+    ):
+        assert condition in found.conditions
+
+
+def test_columns_that_a_private_search_was_given_are_not_protected_if_they_are_released_beside_it():
+    parts = ColumnTransformer([("n", noise(), ["Age"])])
+    union = FeatureUnion([("search", PrivateSearchCV(parts, {}, epsilon=2, scoring=lambda *given: 0)), ("raw", None)])
+    union.set_params(raw=ColumnTransformer([("raw", "passthrough", ["Debt"])]))
+    found = privacy_guarantee(union.fit(numbers(), Y))
+    assert only_reason(found) == "column 'Debt' is covered on one branch but not on another"
