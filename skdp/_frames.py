@@ -162,6 +162,12 @@ def category_order(frame: nw.DataFrame, column: str) -> list[str] | None:
     return [str(category) for category in dtype.categories] if dtype == nw.Enum else None
 
 
+def lists_categories(frame: nw.DataFrame, column: str) -> bool:
+    """Whether a column names its categories, those that no row has included; polars' Categorical does not."""
+    in_dtype = frame.schema[column] == nw.Enum
+    return in_dtype or frame.implementation.is_pandas() and frame.schema[column] == nw.Categorical
+
+
 def columns_of_kind(frame: nw.DataFrame, *kinds: str) -> list[str]:
     """Return the columns of any of `kinds`, in the order of the table."""
     return [column for column in frame.columns if kind(frame, column) in kinds]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from skdp import _arrays, _frames, _levels
+from skdp._calibration import INTEGERS_ARE_PUBLIC
 from skdp._checks import check_columns, check_option, invalid
 from skdp._given_distributions import check_kind, conditional, frozen, weighted
 from skdp._inversion import Source
@@ -133,14 +134,17 @@ class DistributionImputer(PartialFitMixin, PrivacyTransformer):
     With `epsilon` it learns noisy counts only, of public values or ranges in each public group, those that nobody has
     included: leaving these out would tell who is the only one somewhere. What the noise made negative is projected:
     the counts of a group become the nearest non-negative ones of the same sum. A group whose sum is not positive gets
-    the marginal distribution, which is the sum over groups. Which rows lack a value is public.
+    the marginal distribution, which is the sum over groups. Which rows lack a value is public, and so is, of a column
+    that is counted between `bounds`, whether it holds integers: then integers are drawn.
 
     `partial_fit` learns exactly what `fit` does. Without `epsilon` a column may have at most 2^20 different values in
     all groups; with it there is no limit, but `bounds` must be given.
 
     A column keeps its dtype where this can hold the drawn values: integers stay integers, categories stay categories
-    (new ones are added). Columns of floats stay floats, except that ``replace="all"`` with a distribution of integers
-    makes them integers. With ``replace="all"`` and another kind of values, the column takes the kind of these.
+    (new ones are added; with ``replace="all"`` there are none but those that may be drawn, ordered ones in the order of
+    the column, or with `epsilon` in that of `categories`). Columns of floats stay floats, except that
+    ``replace="all"`` with a distribution of integers makes them integers. With ``replace="all"`` and another kind of
+    values, the column takes the kind of these.
 
     Values are found by inverting the cumulative weights of all groups, laid end to end, in one binary search
     (Devroye, *Non-Uniform Random Variate Generation*, 1986, section III.2).
@@ -335,7 +339,9 @@ class DistributionImputer(PartialFitMixin, PrivacyTransformer):
             column: epsilon_of(self, column) if column in (self.categories or ()) else price_of(self, [column])[column]
             for column in observed
         }
-        return learning_guarantee(self, prices, (*CONDITIONS, _GAPS_ARE_PUBLIC))
+        in_ranges = any(column not in (self.categories or ()) for column in observed)
+        conditions = (*CONDITIONS, *[INTEGERS_ARE_PUBLIC] * in_ranges, _GAPS_ARE_PUBLIC)
+        return learning_guarantee(self, prices, conditions)
 
     def _noise(self, entropy: tuple[int, ...], column) -> Noise:
         return noise_from(None if self.random_state is None else _seeded(entropy, column))
@@ -364,16 +370,29 @@ class DistributionImputer(PartialFitMixin, PrivacyTransformer):
         held = _frames.kind(frame, column)
         # a column of floats or integers without any value has its dtype by accident
         untyped = where.all() and held == "number" != table.kind
-        if table.kind == "observed" or (self.replace == "missing" and not untyped):
+        replaces = self.replace == "all" or untyped
+        lists = held == "category" and (table.kind == "text" or _frames.lists_categories(frame, column))
+        if replaces and lists and table.kind in ("text", "observed"):
+            return self._categories(frame, column, values)
+        if table.kind == "observed" or not replaces:
             return _frames.filled(frame, column, where, values)
-        if held == "category" and table.kind == "text":
-            # the old categories may name values that nobody is meant to see any more
-            drawn = _frames.build({column: values}, frame)
-            labels = table.entries.values
-            return _arrays.Categories(_levels.locate(drawn, column, labels), tuple(labels.to_pylist()), ordered=False)
         if held != table.kind or (held == "number" and _makes_integers(frame.schema[column], values)):
             return values
         return _frames.filled(frame, column, where, values)
+
+    def _categories(self, frame, column, values: Any) -> Any:
+        """Return drawn values as a column whose categories are those that may be drawn.
+
+        The old categories may name values that nobody is meant to see any more.
+        """
+        table, labels = self._samplers[column].table, self._samplers[column].table.entries.values
+        ordered = table.kind == "observed" and _frames.category_order(frame, column) is not None
+        if ordered:
+            order = frame.schema[column].categories if self.epsilon is None else self.categories[column]
+            rank = {label: place for place, label in enumerate(dict.fromkeys(order))}
+            labels = labels.take(np.argsort([rank.get(label, len(rank)) for label in labels.tolist()], kind="stable"))
+        codes = _levels.locate(_frames.build({column: values}, frame), column, labels)
+        return _arrays.Categories(codes, tuple(labels.tolist()), ordered=ordered)
 
 
 def _levels_to_observe(owner: Any, frame: Any, column: object) -> tuple[np.ndarray, Any]:

@@ -1,6 +1,7 @@
 """Statistical tests reject with a false-alarm rate of `ALARM` each, and each has a planted bug that it must catch."""
 
 import datetime
+import io
 import math
 import pickle
 from fractions import Fraction
@@ -18,6 +19,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from skdp import DPBounds, _public_cells
 from skdp._checks import ParameterError
+from skdp._files import TableWriter
 from skdp._noisy_counts import noisy_counts
 from skdp.imputation import Conditional, DistributionImputer
 
@@ -868,3 +870,60 @@ def test_seeded_noise_repeats_and_differs_between_columns():
 def test_bad_prices_are_refused(parameters, message):
     with pytest.raises(ParameterError, match=message):
         DistributionImputer(**parameters).fit(people(20))
+
+
+JOBS = ["a", "b"] * 10 + ["THE KING"]
+CATEGORICAL = {
+    "pandas": lambda: pd.DataFrame({"Job": pd.Categorical(JOBS)}),
+    "pandas, ordered": lambda: pd.DataFrame({"Job": pd.Categorical(JOBS, ["b", "THE KING", "a"], ordered=True)}),
+    "polars": lambda: pl.DataFrame({"Job": pl.Series(JOBS, dtype=pl.Enum(["THE KING", "a", "b"]))}),
+    "polars, without a list": lambda: pl.DataFrame({"Job": pl.Series(JOBS, dtype=pl.Categorical)}),
+}
+
+
+def bytes_of_parquet(table):
+    file = io.BytesIO()
+    with TableWriter(file, ".parquet") as writer:
+        writer.write(table)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("kind", CATEGORICAL)
+def test_categories_that_are_not_public_are_gone_when_all_is_replaced(kind):
+    table = CATEGORICAL[kind]()
+    imputer = DistributionImputer(epsilon=1, categories={"Job": ["b", "a"]}, replace="all")
+    for drawn in (imputer.fit_transform(table), imputer.partial_fit(table).transform(table)):
+        assert "KING" not in repr(drawn["Job"].dtype)
+        assert set(drawn["Job"].unique()) <= {"a", "b"}
+        assert b"KING" not in bytes_of_parquet(drawn)
+
+
+def test_categories_that_were_not_observed_are_gone_when_all_is_replaced():
+    sizes = pd.CategoricalDtype(["S", "THE KING'S", "M", "L"], ordered=True)
+    table = pd.DataFrame({"size": pd.Series(["L", "M", "S", "M"] * 5, dtype=sizes)})
+    drawn = DistributionImputer(replace="all").fit_transform(table)["size"]
+    assert drawn.cat.ordered
+    assert drawn.cat.categories.tolist() == ["S", "M", "L"]  # and not by the alphabet
+    numbered = table.assign(size=table["size"].cat.codes.astype(pd.CategoricalDtype([3, 2, 1, 0], ordered=True)))
+    assert DistributionImputer(replace="all").fit_transform(numbered)["size"].cat.categories.tolist() == [3, 2, 0]
+
+
+def test_public_categories_keep_the_order_in_which_they_are_given():
+    """The order of the table's own could tell which of them it has."""
+    sizes = pd.CategoricalDtype(["L", "M"], ordered=True)
+    table = pd.DataFrame({"size": pd.Series(["L", "M"] * 5, dtype=sizes)})
+    public = {"size": ["S", "M", "L", "M"]}
+    drawn = DistributionImputer(epsilon=1, categories=public, replace="all").fit_transform(table)["size"]
+    assert drawn.cat.ordered
+    assert drawn.cat.categories.tolist() == ["S", "M", "L"]
+
+
+def test_whether_a_column_holds_integers_is_a_condition_of_counts_between_bounds():
+    """One cell of 5.5 in place of 5 makes all draws floats, without any noise."""
+    whole, broken = (pd.DataFrame({"n": [*range(99), cell]}) for cell in (5, 5.5))
+    imputer = DistributionImputer(epsilon=1, bounds={"n": (0, 99)}, replace="all")
+    assert (imputer.fit_transform(whole)["n"] % 1 == 0).all()
+    assert (imputer.fit_transform(broken)["n"] % 1 != 0).any()
+    assert "whether a column holds integers is public" in imputer.privacy_guarantee_.conditions
+    of_values = DistributionImputer(epsilon=1, categories={"n": [1, 2]}, replace="all").fit(whole)
+    assert "whether a column holds integers is public" not in of_values.privacy_guarantee_.conditions
