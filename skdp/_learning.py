@@ -92,11 +92,16 @@ def learned_quantiles(
     """Return noisy quantiles of a column, over its public bounds or over noisy ones; `times` is of public bounds."""
     bounds, noise = bounds_of(owner, column), noise_of(owner, column)
     if isinstance(bounds, DPBounds):
-        try:
-            bounds = bounds.find(values, noise)
-        except ValueError as error:
-            raise ValueError(f"Column {column!r}: {error}") from None
+        bounds = found_bounds(bounds, column, values, noise)
     return noisy_quantiles(values, shares, epsilon_of(owner, column), *bounds, noise=noise, times=times)
+
+
+def found_bounds(bounds: DPBounds, column: object, values: np.ndarray, noise: Noise) -> tuple[float, float]:
+    """Return the noisy bounds of a column; raise in its name where there are none."""
+    try:
+        return bounds.find(values, noise)
+    except ValueError as error:
+        raise ValueError(f"Column {column!r}: {error}") from None
 
 
 def learning_guarantee(

@@ -16,7 +16,7 @@ from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from skdp import _frames, _levels, _passage
-from skdp._checks import MissingColumnError, without_cells
+from skdp._checks import MissingColumnError, check_unique_names, without_cells
 from skdp._passage import DRAWING, NOISE, is_seeded
 from skdp._streams import root, rows_before
 from skdp.metrics._counts import ClassCounts, tally
@@ -113,8 +113,7 @@ class Chain:
         """Return the partition with the dtypes of the whole table."""
         if self.dtypes is None:
             return part
-        if list(part.columns) != list(self.dtypes.index):
-            raise PartitionError(f"Partition {place.number} has other columns than those before it.")
+        _check_same_columns(place.number, list(part.columns), list(self.dtypes.index))
         other = {name: dtype for name, dtype in self.dtypes.items() if part[name].dtype != dtype}
         return part.astype(other) if other else part
 
@@ -194,15 +193,25 @@ def common_table(shapes: Sequence[Shape]) -> pd.DataFrame:
     Raises
     ------
     PartitionError
-        If a partition has other columns than the first.
+        If a partition has other columns than the first, or these in another order.
+    ValueError
+        If two columns have one name.
     """
     first = list(shapes[0].empty.columns)
+    check_unique_names(first)
     for number, shape in enumerate(shapes):
-        if list(shape.empty.columns) != first:
-            raise PartitionError(f"Partition {number} has other columns than those before it.")
+        _check_same_columns(number, list(shape.empty.columns), first)
     filled = [shape.empty for shape in shapes if shape.rows] or [shapes[0].empty]
     columns = {name: _common_column([table[name] for table in filled]) for name in first}
     return pd.DataFrame(columns, columns=shapes[0].empty.columns)
+
+
+def _check_same_columns(number: int, columns: list, first: list) -> None:
+    if columns == first:
+        return
+    if len(columns) == len(first) and set(columns) == set(first):
+        raise PartitionError(f"Partition {number} has its columns in another order than those before it.")
+    raise PartitionError(f"Partition {number} has other columns than those before it.")
 
 
 def cut_out(parts: Sequence[pd.DataFrame], start: int, stop: int) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from skdp import _frames, _levels
 from skdp._checks import check_columns, check_integer, invalid
-from skdp._learning import bounds_of
+from skdp._learning import bounds_of, found_bounds
 from skdp._noisy_counts import Noise, projected
 from skdp._noisy_quantiles import cells_of
 from skdp._sampling import Groups, Histogram, Ranges, Values
@@ -57,7 +57,7 @@ def public_cells(owner: Any, frame: Any, column: object) -> Callable[[Noise], tu
     bounds, values = bounds_of(owner, column), _frames.clipped_numbers(frame, column, _GREATEST_INTEGER)
     whole = frame.schema[column].is_integer()
     if isinstance(bounds, DPBounds):  # whose ends are whole numbers, or 0 and 1 between them
-        return lambda noise: _numbered_cells(values, bounds.find(values, noise), owner.n_bins, whole)
+        return lambda noise: _numbered_cells(values, found_bounds(bounds, column, values, noise), owner.n_bins, whole)
     if whole and math.ceil(bounds[0]) > math.floor(bounds[1]):
         raise invalid(owner, "bounds", owner.bounds, f"around an integer for the column {column!r} of integers")
     return lambda noise: _numbered_cells(values, bounds, owner.n_bins, whole)

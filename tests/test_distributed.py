@@ -852,3 +852,26 @@ def test_an_anonymizer_over_no_rows_says_so(synchronous):
 def test_relaxed_classes_that_rows_cannot_be_found_in_again_are_refused(synchronous, people):
     with pytest.raises(ValueError, match="'kanonymizer' .* over partitions"):
         release(KAnonymizer(7, quasi_identifiers=["Age"], relaxed=True), dd.from_pandas(people, npartitions=2))
+
+
+def test_columns_of_one_name_are_refused_as_in_memory(synchronous, people):
+    doubled = people.set_axis(["Age", "Age", "Town"], axis=1)
+    for table in (dd.from_pandas(doubled, npartitions=2), parts_of(doubled[:2000], doubled[2000:])):
+        with pytest.raises(ValueError, match="Column names must be unique. Got 'Age' more than once"):
+            release(LaplaceNoise(bounds=(0, 100)), table)
+        with pytest.raises(ValueError, match="Column names must be unique"):
+            transform(IntervalBinner({"Age": [30]}), table)
+
+
+def test_columns_in_another_order_in_one_partition_are_told_from_others(synchronous, people):
+    turned = parts_of(people[:2000], people[2000:][["Income", "Age", "Town"]])
+    with pytest.raises(PartitionError, match="Partition 1 has its columns in another order than those before it"):
+        release(LaplaceNoise(**NOISE), turned)
+
+
+def test_categories_that_are_not_public_are_in_no_partition(synchronous):
+    jobs = pd.DataFrame({"Job": pd.Categorical(["a", "b"] * 50 + ["THE KING"])})
+    imputer = DistributionImputer(epsilon=1, categories={"Job": ["a", "b"]}, replace="all")
+    released = release(imputer, dd.from_pandas(jobs, npartitions=3))
+    parts = [released._meta, *dask.compute(*released.to_delayed())]
+    assert [part["Job"].cat.categories.tolist() for part in parts] == [["a", "b"]] * 4

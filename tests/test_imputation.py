@@ -927,3 +927,10 @@ def test_whether_a_column_holds_integers_is_a_condition_of_counts_between_bounds
     assert "whether a column holds integers is public" in imputer.privacy_guarantee_.conditions
     of_values = DistributionImputer(epsilon=1, categories={"n": [1, 2]}, replace="all").fit(whole)
     assert "whether a column holds integers is public" not in of_values.privacy_guarantee_.conditions
+
+
+def test_a_column_without_private_bounds_is_named():
+    few = pd.DataFrame({"age": [30, 40], "debt": [1, 2]})
+    imputer = DistributionImputer({"debt": "observed"}, epsilon=1, bounds={"debt": DPBounds(Fraction(1, 1000))})
+    with pytest.raises(ValueError, match="Column 'debt': DPBounds.* found no bounds"):
+        imputer.fit(few)
