@@ -5,7 +5,7 @@ Every step works on a narwhals ``DataFrame`` that `read` makes of whatever it wa
 position and never by index alignment; frames are never changed in place.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from numbers import Number
 from typing import Any
 
@@ -407,6 +407,34 @@ def _pandas_rows(table: pd.DataFrame, keep: np.ndarray) -> pd.DataFrame:
     kept = pd.DataFrame(dict(enumerate(one[keep] for one in values)), index=index, copy=False)
     kept.columns = table.columns
     return kept
+
+
+def categories_in_use(frame: nw.DataFrame) -> dict[str, set]:
+    """Return which of its categories each column holds that lists any."""
+    found = {column: _series.categories_in_use(frame.get_column(column)) for column in frame.columns}
+    return {column: set(own[0][own[1]]) for column, own in found.items() if own is not None}
+
+
+def without_categories(frame: nw.DataFrame, seen: Mapping[str, Collection]) -> nw.DataFrame:
+    """Return the frame without those categories of `seen`, by column, that none of its rows has; others stay."""
+    left = {}
+    for column in filter(frame.columns.__contains__, seen):
+        series = frame.get_column(column)
+        categories, used = _series.categories_in_use(series) or (None, np.ones(1, dtype=bool))
+        if not used.all():
+            stay = used | ~categories.isin(list(seen[column]))
+            left |= {} if stay.all() else {column: _series.recategorised(series, stay)}
+    return _replaced(frame, left) if left else frame
+
+
+def _replaced(frame: nw.DataFrame, columns: Mapping[str, nw.Series]) -> nw.DataFrame:
+    """Return the frame with columns replaced by others of the same index, and none of the rest copied."""
+    if not frame.implementation.is_pandas():
+        return frame.with_columns(*columns.values())
+    table = frame.to_native().copy(deep=False)
+    for name, series in columns.items():
+        table[name] = series.to_native()
+    return nw.from_native(table)
 
 
 def take_rows(frame: nw.DataFrame, rows: np.ndarray) -> nw.DataFrame:

@@ -101,6 +101,51 @@ def blanked(series: nw.Series, where: np.ndarray) -> nw.Series:
     return series.zip_with(~flags, nw.new_series("", [None] * len(series), series.dtype, backend=series.implementation))
 
 
+def categories_in_use(series: nw.Series) -> tuple[pd.Index, np.ndarray] | None:
+    """Return the categories that a series lists, and which of them it holds; None for one that lists none."""
+    native = series.to_native()
+    if isinstance(native, pd.Series) and isinstance(native.dtype, pd.CategoricalDtype):
+        categories, codes = native.array.categories, native.array.codes
+    elif series.implementation.is_polars() and series.dtype == nw.Enum:
+        categories = pd.Index(list(series.dtype.categories), dtype=object)
+        codes = native.drop_nulls().to_physical().to_numpy()
+    elif _is_dictionary(series):
+        values = series.to_arrow()
+        categories = pd.Index(values.dictionary.to_pylist(), dtype=object)
+        codes = values.indices.drop_null().to_numpy()
+    else:
+        return None
+    used = np.zeros(len(categories) + 1, dtype=bool)
+    used[codes] = True  # -1, the code of a missing value, is the last
+    return categories, used[:-1]
+
+
+def recategorised(series: nw.Series, stay: np.ndarray) -> nw.Series:
+    """Return the series, which lists categories, without those where `stay` is False: it holds none of them."""
+    native = series.to_native()
+    if isinstance(native, pd.Series) and isinstance(native.dtype, pd.CategoricalDtype):
+        return nw.from_native(native.cat.set_categories(native.cat.categories[stay]), series_only=True)
+    if not _is_dictionary(series):
+        left = [category for category, stays in zip(series.dtype.categories, stay, strict=True) if stays]
+        return series.cast(nw.String).cast(nw.Enum(left))
+    values = series.to_arrow()
+    codes = pa.array(np.cumsum(stay) - stay).cast(values.type.index_type).take(values.indices)
+    words = values.dictionary.filter(pa.array(stay))
+    values = pa.DictionaryArray.from_arrays(codes, words, ordered=values.type.ordered)
+    if isinstance(native, pd.Series):
+        native = pd.Series(pd.arrays.ArrowExtensionArray(values), index=native.index, name=native.name)
+        return nw.from_native(native, series_only=True)
+    return nw.from_native(pa.chunked_array([values]), series_only=True).alias(series.name)
+
+
+def _is_dictionary(series: nw.Series) -> bool:
+    """Whether it is one of Arrow's dictionaries, as it is or as pandas holds it."""
+    native = series.to_native()
+    kind = getattr(native.dtype, "pyarrow_dtype", None) if isinstance(native, pd.Series) else native
+    kind = native.type if isinstance(native, pa.ChunkedArray) else kind
+    return isinstance(kind, pa.DataType) and pa.types.is_dictionary(kind)
+
+
 def filled_pandas(old: pd.Series, where: np.ndarray, new: pd.Series) -> nw.Series:
     """Return `old` with the values of `new` where `where` is True, widened where it cannot hold them."""
     if isinstance(old.dtype, pd.CategoricalDtype):

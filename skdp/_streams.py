@@ -22,7 +22,7 @@ from skdp._checks import invalid
 SMALLEST_BLOCK = 1 << 10  # rows; blocks grow with the table, so that a few rows do not pay for thousands
 LARGEST_BLOCK = 1 << 14
 
-_rows_before: ContextVar[int] = ContextVar("rows_before", default=0)
+_rows_before: ContextVar[int | None] = ContextVar("rows_before", default=None)
 
 
 def root(owner: object, random_state: Any) -> tuple[int, ...]:
@@ -77,7 +77,12 @@ def rows_before(count: int) -> Iterator[None]:
 
 def first_row() -> int:
     """Return the position in the table of the first row that a step is handed."""
-    return _rows_before.get()
+    return _rows_before.get() or 0
+
+
+def is_in_parts() -> bool:
+    """Whether the rows that a step is handed are a part of a table, as `rows_before` has told."""
+    return _rows_before.get() is not None
 
 
 def blocks(start: int, stop: int) -> Iterator[tuple[int, int]]:

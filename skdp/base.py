@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_consistent_length, check_is_fitted, v
 from skdp import _frames
 from skdp._checks import check_columns, check_option
 from skdp._documentation import DocumentedMixin
+from skdp._streams import is_in_parts
 
 
 class PrivacyTransformer(DocumentedMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -120,6 +121,9 @@ class RowDropperMixin(TransformerMixin):
     `action` and `drop_at`. With ``action="drop"`` a row with any such cell goes when a table is released
     (`fit_transform`, `fit_resample`, `fit_release`), and stays when rows are served (`transform`), unless
     ``drop_at="always"``. With ``action="mask"`` the cells become missing and every row stays.
+
+    A category that only dropped rows, or masked cells, had goes from its column's categories with them. Categories
+    that no row had, as of a public list, stay.
     """
 
     _actions = ("drop", "mask")
@@ -272,10 +276,13 @@ class RowDropperMixin(TransformerMixin):
 
     def _released(self, frame, keep):
         """Return the frame cut to `keep` (None keeps every row) or with its cells masked, then transformed."""
+        held = frame
         if keep is not None:
             frame = _frames.filter_rows(frame, keep)
         if self.action == "mask":
             frame = _frames.blank(frame, self._flagged(frame))
+        if frame is not held and not is_in_parts():  # parts must stay alike: who puts them together sees to it
+            frame = _frames.without_categories(frame, _frames.categories_in_use(held))
         return self._transform(frame)
 
 
