@@ -70,7 +70,7 @@ class Numbering:
     def codes(self, frame) -> np.ndarray:
         """Return the codes of a piece."""
         both = _frames.stack(self.values, frame.select([self.column]))
-        codes, size = _levels.factorise(both, [self.column])
+        codes, size = _levels.factorise_spelled(both, [self.column])
         numbers = np.empty(size, dtype=np.int64)
         numbers[codes[: len(self.values)]] = self.numbers
         return numbers[codes[len(self.values) :]]

@@ -24,6 +24,22 @@ def factorise(frame: Any, columns: Iterable[str]) -> tuple[np.ndarray, int]:
     return compress(codes, bound, ordered=False)
 
 
+def factorise_spelled(frame: Any, columns: Iterable[str]) -> tuple[np.ndarray, int]:
+    """Return what `factorise` does, but two numbers where equal objects are spelled in two ways, as 1 and True are."""
+    columns = list(columns)
+    codes, size = factorise(frame, columns)
+    for column in columns:
+        if frame.implementation.is_pandas() and len(frame):
+            native = frame.get_column(column).to_native()
+            if native.dtype == object and pd.api.types.infer_dtype(native, skipna=True) not in _ALIKE_IF_EQUAL:
+                own = pd.factorize(native.astype("str"))[0] + 1
+                codes, size = compress(*pair(codes, size, own, int(own.max()) + 1), ordered=False)
+    return codes, size
+
+
+_ALIKE_IF_EQUAL = ("string", "empty", "boolean", "integer")  # objects that are spelled alike where they are equal
+
+
 def combine(frame: Any, columns: Iterable[str]) -> tuple[np.ndarray, int]:
     """Return a number below a bound for each row, the same for rows alike in all of `columns`; not all are in use."""
     codes, bound = np.zeros(len(frame), dtype=np.int32), 1

@@ -85,7 +85,7 @@ class DistinctRows:
         """Return the distinct rows of some columns; `weights` says how often each row is to be counted."""
         if not len(frame):
             return cls(frame.select(columns), np.zeros(0, dtype=np.int64))
-        codes, size = _levels.factorise(frame, columns)
+        codes, size = cls._told_apart(frame, columns)
         if size > MOST_VALUES:
             raise ValueError(
                 f"The columns {columns} have more than {MOST_VALUES} different rows, too many to count in chunks; "
@@ -101,11 +101,23 @@ class DistinctRows:
         if not len(other.counts) or not len(self.counts):
             return self if len(self.counts) else other
         both = _frames.stack(self.frame, other.frame)
-        return DistinctRows.count(both, list(both.columns), np.concatenate([self.counts, other.counts]))
+        return type(self).count(both, list(both.columns), np.concatenate([self.counts, other.counts]))
 
     def expanded(self) -> Any:
         """Return the rows as often as they occurred."""
         return _frames.take_rows(self.frame, np.repeat(np.arange(len(self.counts)), self.counts))
+
+    @staticmethod
+    def _told_apart(frame: Any, columns: list) -> tuple[np.ndarray, int]:
+        return _levels.factorise(frame, columns)
+
+
+class SpelledRows(DistinctRows):
+    """The same of rows that are told apart by how their objects are spelled, too: 1, 1.0 and True are three."""
+
+    @staticmethod
+    def _told_apart(frame: Any, columns: list) -> tuple[np.ndarray, int]:
+        return _levels.factorise_spelled(frame, columns)
 
 
 @dataclass(frozen=True, repr=False)

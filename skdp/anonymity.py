@@ -11,13 +11,13 @@ from skdp import _frames
 from skdp._checks import ParameterError, check_columns, check_integer, check_option, invalid
 from skdp._coarse_classes import classes_of
 from skdp._coding import Coding, Numbering
-from skdp._constraints import spread
+from skdp._constraints import spreads
 from skdp._generalisation import Means, Nodes, Ranges, Sets
 from skdp._hierarchies import read_hierarchy
 from skdp._mondrian import Recoding, Records, find, partition
 from skdp._partial import PartialFitMixin
 from skdp._scales import runs_of, tally
-from skdp._summaries import Collected, DistinctRows
+from skdp._summaries import Collected, DistinctRows, SpelledRows
 from skdp._suppression import outlying_records
 from skdp.accounting import PrivacyGuarantee
 from skdp.base import PrivacyTransformer
@@ -41,7 +41,8 @@ class KAnonymizer(PartialFitMixin, PrivacyTransformer):
         (ARX's CSV form, read with ``header=None, dtype=str``); or a mapping from each value to the list of the nodes
         above it, the root last. These columns become the lowest node that is above all values of the class.
     l_diversity : int, default=None
-        At least so many different values of each column of `sensitive` in a class (distinct l-diversity).
+        At least so many different values of each column of `sensitive` in a class (distinct l-diversity), counted as a
+        CSV file holds them.
     t_closeness : float, default=None
         At most so far, from 0 to 1, may a class's distribution of each column of `sensitive` be from that of the table:
         for numbers the ordered distance, otherwise the equal distance.
@@ -86,7 +87,7 @@ class KAnonymizer(PartialFitMixin, PrivacyTransformer):
     ParameterError
         By `fit`, if a parameter is none of the above; if there are fewer than k rows; if a column is not in the table,
         or is both sensitive and a quasi-identifier; if a hierarchy misses a value, is ragged, or has two roots; or if
-        the table as a whole has fewer than `l_diversity` sensitive values.
+        the table as a whole has fewer than `l_diversity` sensitive values that stay different in a CSV file.
 
     See Also
     --------
@@ -114,6 +115,14 @@ class KAnonymizer(PartialFitMixin, PrivacyTransformer):
 
     k-anonymity [2]_ protects from being singled out, not from inference: where all of a class share a sensitive value,
     it is known for each. Hence l-diversity [3]_ and t-closeness [4]_, which must hold on both sides of each cut.
+
+    Both hold in memory and in a CSV file. Sensitive values that a file may make one count as one for `l_diversity`:
+    empty text, "NA" and what is missing; "1" and "1.0"; "True" and "true"; texts that differ in white space around
+    them alone. For `t_closeness` they stay apart, as taking values together only makes distances smaller.
+
+    **Labels are made of the table's own values, without noise.** The ends of a range are the smallest and the largest
+    value of its class, the members of a set all that occur in it: somebody has each of them. A mean is that of the
+    class to the last digit.
 
     References
     ----------
@@ -211,7 +220,7 @@ class KAnonymizer(PartialFitMixin, PrivacyTransformer):
 
     def _collect(self, frame):
         identifiers, sensitive = self._roles(frame.columns)
-        rows = DistinctRows.count(frame, [*identifiers, *sensitive])
+        rows = SpelledRows.count(frame, [*identifiers, *sensitive])
         return Collected(list(frame.columns), len(frame), {_ROWS: rows}, frozenset(), {})
 
     def _learn_collected(self, collected):
@@ -224,7 +233,8 @@ class KAnonymizer(PartialFitMixin, PrivacyTransformer):
     def _values(self, frame) -> dict:
         """Return the values of each column that classes depend on, and how often each occurs in a piece of a table."""
         identifiers, sensitive = self._roles(frame.columns)
-        return {name: DistinctRows.count(frame, [name]) for name in [*identifiers, *self._constrained(sensitive)]}
+        counted = {name: DistinctRows.count(frame, [name]) for name in identifiers}
+        return counted | {name: SpelledRows.count(frame, [name]) for name in self._constrained(sensitive)}
 
     def _learn_pieces(self, names, values, pieces_of):
         """Learn from a table of these columns in pieces, of whose values `values` are the sums.
@@ -236,9 +246,9 @@ class KAnonymizer(PartialFitMixin, PrivacyTransformer):
         self.quasi_identifiers_, sensitive = self._roles(names)
         counted = {name: (own.frame, name, own.counts) for name, own in values.items()}
         columns = {name: self._column(*counted[name]) for name in sorted(self.quasi_identifiers_, key=str)}
-        asked = {name: self._spread(*counted[name]) for name in self._constrained(sensitive)}
-        numberings = [Numbering(values[name].frame, name, codes) for name, (codes, _) in asked.items()]
-        recoding = self._recoding(columns, [constraint for _, constraint in asked.values()])
+        asked = [(name, own) for name in self._constrained(sensitive) for own in self._spreads(*counted[name])]
+        numberings = [Numbering(values[name].frame, name, codes) for name, (codes, _) in asked]
+        recoding = self._recoding(columns, [constraint for _, (_, constraint) in asked])
         coding = Coding(list(columns.values()), numberings, recoding)
         classes = classes_of(pieces_of(coding), coding, int(self.max_suppression * n_rows))
         self._tree = classes.tree
@@ -267,7 +277,7 @@ class KAnonymizer(PartialFitMixin, PrivacyTransformer):
         self.quasi_identifiers_, sensitive = self._roles(frame.columns)
         # in the order of their names, so that the order of columns does not matter where two cuts are equally good
         columns = {name: self._column(frame, name, times) for name in sorted(self.quasi_identifiers_, key=str)}
-        asked = [self._spread(frame, name, times) for name in self._constrained(sensitive)]
+        asked = [own for name in self._constrained(sensitive) for own in self._spreads(frame, name, times)]
         codes = [column.codes(frame) for column in columns.values()]
         recoding = self._recoding(columns, [constraint for _, constraint in asked])
         records, place = _thinned(Records(codes, [own for own, _ in asked], times), recoding)
@@ -314,13 +324,14 @@ class KAnonymizer(PartialFitMixin, PrivacyTransformer):
         """Return the sensitive columns that both sides of a cut must hold something of."""
         return [] if self.l_diversity is self.t_closeness is None else sensitive
 
-    def _spread(self, frame, name, times):
-        """Return the codes of a sensitive column, and what a class must hold of it."""
-        codes, constraint = spread(frame, name, self.l_diversity, self.t_closeness, times)
-        if self.l_diversity is not None and constraint.size < self.l_diversity:
-            reached = f"at most {constraint.size}, the values of {name!r}"
+    def _spreads(self, frame, name, times):
+        """Return the codes of a sensitive column, and what a class must hold of it; of some there are two."""
+        asked = spreads(frame, name, self.l_diversity, self.t_closeness, times)
+        most = min(constraint.size for _, constraint in asked)
+        if self.l_diversity is not None and most < self.l_diversity:
+            reached = f"at most {most}, the values of {name!r} that stay different in a CSV file"
             raise invalid(self, "l_diversity", self.l_diversity, reached)
-        return codes, constraint
+        return asked
 
     def _recoding(self, columns, constraints) -> Recoding:
         scales = [column.scale for column in columns.values()]

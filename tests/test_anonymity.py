@@ -5,6 +5,7 @@ import itertools
 import pickle
 import sys
 from dataclasses import replace
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import pytest
 from conftest import TABLES, values
 from sklearn.base import clone
 
-from skdp import IntervalBinner, KAnonymizer, _frames, metrics
+from skdp import IntervalBinner, KAnonymizer, _constraints, _frames, _levels, metrics
 from skdp._checks import ParameterError
 from skdp._mondrian import partition
 from skdp._scales import SetScale
@@ -792,3 +793,110 @@ def test_a_row_that_counts_for_one_only_is_caught(monkeypatch):
 def test_columns_of_lists_and_structures_are_refused_by_name(make, cells, options):
     with pytest.raises(ValueError, match="Column 'a' holds lists, structures or bytes"):
         KAnonymizer(k=2, **options).fit_transform(make({"a": cells, "b": ["x", "x", "y", "y"]}))
+
+
+# what a CSV file holds
+
+
+ALIKE_IN_CSV = [None, "", "NA", "1", "1.0", "01", "true", "True", "flu", " flu", "'=1", "=1", "cold"]
+ODD = [1, 1.0, True, "1", "1.0", None, float("nan"), "", "flu", 2, "2", Decimal("2.0"), "True", Fraction(1, 2), 0.5]
+DIGITS = ["1", "1.0", "2", "2.0", "3", "4", "5", "6", ""]
+
+
+def drawn_table(rng, k):
+    """Return a small table whose sensitive values are alike in a CSV file, in several containers."""
+    size = int(rng.integers(2 * k, 40))
+    kind, palette = [("str", ALIKE_IN_CSV), ("object", ODD), ("category", DIGITS), ("object", DIGITS)][rng.integers(4)]
+    share = rng.dirichlet(np.ones(len(palette)))
+    cells = [palette[place] for place in rng.choice(len(palette), size, p=share)]
+    ages = pd.Series(rng.integers(0, 9, size), dtype="int64")
+    towns = rng.choice(["Lima", "Oslo", "", None], size)
+    return pd.DataFrame({"age": ages, "town": pd.Series(towns, dtype=object), "illness": pd.Series(cells, dtype=kind)})
+
+
+def from_csv(released, **options):
+    return pd.read_csv(io.StringIO(released.to_csv(index=False)), **options)
+
+
+def least_kinds(released):
+    return int(released.groupby(["age", "town"], dropna=False)["illness"].nunique(dropna=False).min())
+
+
+def check_constraints_in_memory_and_csv(seed, n_tables):
+    """Release random tables; k, l and t must hold as they are and after a CSV file. Return how many there were."""
+    rng, done = np.random.default_rng(seed), 0
+    for _ in range(n_tables):
+        k, least, most = int(rng.integers(1, 5)), int(rng.integers(1, 4)), [None, 0.2, 0.5][rng.integers(3)]
+        table, share = drawn_table(rng, k), [0.0, 0.3][rng.integers(2)]
+        step = KAnonymizer(k, sensitive="illness", l_diversity=least, t_closeness=most, max_suppression=share)
+        try:
+            released = step.fit_transform(table)
+        except ParameterError:  # the whole table has too few values
+            continue
+        for seen in (released, from_csv(released)):
+            assert seen.groupby(["age", "town"], dropna=False).size().min() >= k
+            assert least_kinds(seen) >= least
+            assert most is None or metrics.t_closeness(seen, ["age", "town"], "illness") <= most + 1e-9
+        done += 1
+    return done
+
+
+def test_l_diversity_holds_in_the_csv_file_that_is_released():
+    cells = {"in Lima": [None, ""], "in Oslo": ["1", "1.0"], "in Bonn": ["flu", "cold"]}
+    table = pd.DataFrame([(town, cell) for town, own in cells.items() for cell in own * 3], columns=["town", "illness"])
+    released = KAnonymizer(2, sensitive="illness", l_diversity=2).fit_transform(table)
+    assert from_csv(released).groupby("town")["illness"].nunique(dropna=False).min() >= 2
+
+
+@pytest.mark.parametrize("cells", [[None, ""], ["NA", "nan"], ["1", "1.0"], [1, "1"], ["True", "true"], ["=1", "'=1"]])
+def test_values_that_a_csv_file_makes_one_are_one(cells):
+    table = pd.DataFrame({"age": range(4), "illness": pd.Series(cells * 2, dtype=object)})
+    with pytest.raises(ParameterError, match="at most 1, the values of 'illness' that stay different in a CSV file"):
+        KAnonymizer(2, sensitive="illness", l_diversity=2).fit(table)
+
+
+@pytest.mark.parametrize("make", [pd.DataFrame, pl.DataFrame])
+def test_values_that_stay_different_in_a_csv_file_are_counted(make):
+    cells = ["9007199254740993", "9007199254740992", "18", "17"]
+    table = make({"age": [1, 2, 3, 4], "illness": cells})
+    assert KAnonymizer(2, sensitive="illness", l_diversity=4).fit(table).class_sizes_.tolist() == [4]
+
+
+def test_long_integers_beside_gaps_are_read_as_floats():
+    table = pd.DataFrame({"age": range(4), "illness": pd.array([2**53, 2**53 + 1, None, 5], dtype="Int64")})
+    with pytest.raises(ParameterError, match="at most 3"):
+        KAnonymizer(2, sensitive="illness", l_diversity=4).fit(table)
+
+
+def test_constraints_hold_in_memory_and_in_csv():
+    assert check_constraints_in_memory_and_csv(seed=0, n_tables=200) > 100
+
+
+@pytest.mark.long
+def test_constraints_hold_in_memory_and_in_csv_of_2000_tables():
+    assert check_constraints_in_memory_and_csv(seed=1, n_tables=2000) > 1000
+
+
+def test_values_counted_as_they_are_in_memory_are_caught(monkeypatch):
+    monkeypatch.setattr(_constraints, "_merged_in_csv", lambda frame, column, codes: codes)
+    with pytest.raises(AssertionError):
+        check_constraints_in_memory_and_csv(seed=0, n_tables=200)
+
+
+def test_equal_objects_counted_as_one_for_t_closeness_are_caught(monkeypatch):
+    monkeypatch.setattr(_levels, "factorise_spelled", _levels.factorise)
+    with pytest.raises(AssertionError):
+        check_constraints_in_memory_and_csv(seed=0, n_tables=400)
+
+
+def test_chunks_count_sensitive_values_as_a_csv_file_does():
+    rng = np.random.default_rng(0)
+    for _ in range(30):
+        table = drawn_table(rng, 2)
+        whole = KAnonymizer(2, sensitive="illness", l_diversity=2, t_closeness=0.5)
+        try:
+            expected = whole.fit(table).class_sizes_.tolist()
+        except ParameterError:
+            continue
+        chunks = clone(whole).partial_fit(table[::2]).partial_fit(table[1::2]).finish()
+        assert chunks.class_sizes_.tolist() == expected

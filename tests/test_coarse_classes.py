@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from conftest import values
 from sklearn.base import clone
-from test_anonymity import ALIKE, QUASI, REGIONS, alike, learned, people
+from test_anonymity import ALIKE, QUASI, REGIONS, alike, drawn_table, learned, people
 
 from skdp import KAnonymizer, _coarse_classes, _frames, _levels
 from skdp._checks import ParameterError
@@ -225,3 +225,12 @@ def test_any_table_in_any_pieces(monkeypatch):
         assert_alike(step, cut_up(table, int(rng.integers(1, 8)), seed), table)
         done += 1
     assert done > 150 and masked > 4
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_pieces_count_sensitive_values_as_a_csv_file_does(monkeypatch, seed):
+    monkeypatch.setattr(_coarse_classes, "RECORDS_TOGETHER", 5)
+    table = drawn_table(np.random.default_rng(seed), 2)
+    most = [None, 0.4][seed % 2]
+    step = KAnonymizer(2, quasi_identifiers="age", sensitive="illness", l_diversity=2, t_closeness=most)
+    assert_alike(step, cut_up(table, 3, seed), table)
