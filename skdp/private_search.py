@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections import Counter
+import warnings
 from collections.abc import Callable
 from fractions import Fraction
 
@@ -18,9 +18,9 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from skdp._checks import check_integer, invalid
 from skdp._documentation import DocumentedMixin
 from skdp._rationals import rational
-from skdp.accounting import PrivacyGuarantee, select_best
-from skdp.guarantees import bare_columns, privacy_guarantee, releases
-from skdp.ledger import PrivacyLedger, set_ledger
+from skdp._trials import Promise, TrialLedger, check_affordable, without_a_trace
+from skdp.accounting import PrivacyGuarantee
+from skdp.ledger import set_ledger
 from skdp.mechanisms import KeyStream, bernoulli, secure_source, seeded_source
 
 
@@ -97,8 +97,10 @@ class PrivateSearchCV(DocumentedMixin, MetaEstimatorMixin, BaseEstimator):
     Liu and Talwar, *Private selection from private candidates* (STOC 2019), and Papernot and Steinke, *Hyperparameter
     tuning with Rényi differential privacy* (ICLR 2022), whose truncated negative binomial distribution this is: if each
     trial is ε-differentially private, the best of K trials is (2 + η) ε-differentially private, where K is drawn from
-    that distribution. K must stay unknown: it is not kept, nor is anything of the other trials. It can be guessed from
-    how long `fit` took.
+    that distribution. K must stay unknown: neither it nor anything of the other trials is kept, in memory or on disk.
+    So nothing of a trial is cached (``memory=`` is None in the winner), steps run in this process alone (joblib's
+    workers are threads), and what is warned of is what the winner warned of. K can still be guessed from how long `fit`
+    took, and from what steps and scorers of your own print or write.
 
     A record is either trained or scored on, so that a trial costs what one fit costs, or one scoring if that is more. A
     trial that raises ends the search, which is as private as a winner: it is as if failing were the highest score.
@@ -164,9 +166,13 @@ class PrivateSearchCV(DocumentedMixin, MetaEstimatorMixin, BaseEstimator):
         rng = np.random.RandomState(source.words(8, np.uint32))
         parts = train_test_split(*([X] if y is None else [X, y]), test_size=self.test_size, random_state=rng)
         split = (*parts, None, None) if y is None else tuple(parts)
-        score, self.best_params_, model = best_of_random_number(
-            lambda: self._trial(split, rng), self.n_trials, shape, source
+        mean = mean_number_of_trials(float(_stopping_probability(self.n_trials, shape)), float(shape))
+        promise = Promise(epsilon, delta, shape, mean)
+        score, self.best_params_, model, warned = best_of_random_number(
+            lambda: self._trial(split, rng, promise), self.n_trials, shape, source
         )
+        for one in warned:
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
         self.best_score_ = score if score > -math.inf else math.nan
         self.best_estimator_ = set_ledger(model, self.ledger)
         self.privacy_guarantee_ = guarantee
@@ -273,48 +279,17 @@ class PrivateSearchCV(DocumentedMixin, MetaEstimatorMixin, BaseEstimator):
         tags.input_tags, tags.target_tags = inner.input_tags, inner.target_tags
         return tags
 
-    def _trial(self, split, rng) -> tuple:
-        """Fit and score one candidate; return its score, parameters and model."""
+    def _trial(self, split, rng, promise) -> tuple:
+        """Fit and score one candidate; return its score, parameters, model and warnings."""
         X_train, X_test, y_train, y_test = split
         params = next(iter(ParameterSampler(self.param_distributions, 1, random_state=rng)))
         model = clone(self.estimator).set_params(**{name: clone(value, safe=False) for name, value in params.items()})
-        fitting, serving = PrivacyLedger(), PrivacyLedger()
-        set_ledger(model, fitting).fit(X_train, y_train)
-        score = check_scoring(model, self.scoring)(set_ledger(model, serving), X_test, y_test)
-        self._check_affordable(model, fitting, serving, params)
-        return -math.inf if math.isnan(score) else float(score), params, model
-
-    def _check_affordable(self, model, fitting, serving, params):
-        """Raise unless the search as a whole keeps its promise with a candidate."""
-        guarantee = privacy_guarantee(model)
-        if not guarantee.is_finite:
-            raise ValueError(
-                f"PrivateSearchCV cannot vouch for the candidate {params}: {'; '.join(guarantee.reasons)}."
-            )
-        bare = bare_columns(model)
-        if bare:
-            raise ValueError(
-                f"PrivateSearchCV cannot vouch for the candidate {params}: the columns {bare} show without noise, in "
-                "cells or in which rows are kept. Noise them before rows are dropped by them, keep all rows "
-                "(action='mask' or 'clip'), and leave out what is not noised."
-            )
-        epsilon, delta, shape = self._checked()
-        if guarantee.delta and not delta:
-            raise invalid(self, "delta", self.delta, f"positive, since the candidate {params} has Gaussian noise")
-        if guarantee.delta and _charges(serving) - _charges(fitting):
-            raise ValueError(
-                f"Scoring the candidate {params} noises the rows more than once, which is not counted for Gaussian "
-                "noise: take a 'scoring' that predicts once."
-            )
-        mean = mean_number_of_trials(float(_stopping_probability(self.n_trials, shape)), float(shape))
-        total = select_best(releases(model), shape=shape, mean=mean, delta=delta)
-        spent = max(one.composed().epsilon for one in (fitting, serving))
-        cost = max(total.epsilon, 0 if guarantee.delta else (2 + shape) * spent)
-        if cost > epsilon:
-            raise ValueError(
-                f"With the candidate {params}, which spends ε = {float(spent):g} in a trial, the search would cost "
-                f"ε = {float(cost):g}: raise 'epsilon' (now {self.epsilon}), or lower the candidate's."
-            )
+        fitting, serving = TrialLedger(), TrialLedger()
+        with without_a_trace(model) as warned:
+            set_ledger(model, fitting).fit(X_train, y_train)
+            score = check_scoring(model, self.scoring)(set_ledger(model, serving), X_test, y_test)
+            check_affordable(self, promise, model, params, (fitting, serving))
+        return -math.inf if math.isnan(score) else float(score), params, model, warned
 
     def _guarantee(self, epsilon, delta) -> PrivacyGuarantee:
         seeded = ("the search is seeded: whoever knows random_state knows the number of trials",)
@@ -326,7 +301,7 @@ class PrivateSearchCV(DocumentedMixin, MetaEstimatorMixin, BaseEstimator):
             reasons=reasons,
             conditions=(
                 "the target is public",
-                "how long the search took stays unknown",
+                "how long the search took, and what its steps printed, stays unknown",
                 *["'scoring' sees the rows through the estimator alone"] * self._scores_by_own_code(),
             ),
         )
@@ -350,11 +325,6 @@ class PrivateSearchCV(DocumentedMixin, MetaEstimatorMixin, BaseEstimator):
         if self.random_state is not None:
             check_integer(self, "random_state", self.random_state, low=0)
         return exact["epsilon"], exact["delta"], exact["shape"]
-
-
-def _charges(ledger: PrivacyLedger) -> Counter:
-    """Return how often a ledger was charged for what."""
-    return Counter(ledger.entries()[["estimator", "columns", "epsilon", "delta"]].itertuples(index=False, name=None))
 
 
 def best_of_random_number(trial: Callable[[], tuple], mean: int, shape: Fraction, source: KeyStream) -> tuple:

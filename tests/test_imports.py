@@ -23,6 +23,7 @@ LAYERS = [
     {"_folders", "_chunks"},
     {"synthesis", "cleaning", "imputation", "outliers", "binning", "noise", "gaussian", "anonymity"},
     {"_row_metadata", "pipeline", "guarantees", "_flows"},
+    {"_trials"},
     {"model_selection", "private_search"},
     {"_inspection"},
     {"plots"},

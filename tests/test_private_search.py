@@ -1,6 +1,10 @@
 """A private search: its number of trials, what it claims, and that the claim holds for the winner."""
 
+import atexit
 import math
+import pickle
+import tempfile
+import warnings
 from fractions import Fraction
 
 import numpy as np
@@ -19,8 +23,10 @@ from skdp import (
     GaussianNoise,
     LaplaceNoise,
     OutlierDropper,
+    PrivacyGuarantee,
     PrivacyLedger,
     QuantileBinner,
+    _ledger_file,
     make_pipeline,
     privacy_guarantee,
 )
@@ -155,6 +161,7 @@ def model(**options):
 
 
 CANDIDATES = {"laplacenoise__epsilon": [0.5, 1, 2], "logisticregression__C": [0.1, 1]}
+CANDIDATES_INSIDE = {f"pipeline__{name}": values for name, values in CANDIDATES.items()}
 
 
 def test_the_winner_comes_with_the_guarantee_of_the_whole_search(people):
@@ -359,3 +366,66 @@ def test_a_search_that_failed_is_not_fitted_and_claims_nothing(people):
     with pytest.raises(NotFittedError):
         privacy_guarantee(search)
     assert not hasattr(search, "privacy_guarantee_")
+
+
+# How many trials there were
+
+
+def in_folder(folder):
+    return sorted(path.name for path in folder.rglob("*")), folder.stat().st_mtime_ns
+
+
+def test_trials_leave_nothing_behind_that_could_be_counted(people, tmp_path, monkeypatch):
+    """No file is made, whether it stays or goes: also when a folder last changed would tell of the last trial."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    ledger = PrivacyLedger()
+    ledger.charge(PrivacyGuarantee(1), estimator="before", rows=1, purpose="test")
+    seen, open_files = in_folder(tmp_path), set(_ledger_file._OPEN._places)
+    monkeypatch.setattr(atexit, "register", None)
+    search = PrivateSearchCV(model(), CANDIDATES, epsilon=12, ledger=ledger, n_trials=20, shape=1).fit(*people)
+    assert in_folder(tmp_path) == seen
+    assert set(_ledger_file._OPEN._places) == open_files
+    assert len(ledger.entries()) == 2
+    assert {id(step.ledger) for step in search.best_estimator_[:1]} == {id(ledger)}
+
+
+def test_a_trial_is_not_cached(people, tmp_path):
+    cached = model().set_params(memory=str(tmp_path / "cache"))
+    search = PrivateSearchCV(make_pipeline(cached), CANDIDATES_INSIDE, epsilon=8).fit(*people)
+    assert not (tmp_path / "cache").exists()
+    assert search.best_estimator_[0].memory is None
+
+
+def test_only_the_winner_warns(people):
+    class Told(UserWarning):
+        pass
+
+    class Talkative(LogisticRegression):
+        def fit(self, X, y):
+            warnings.warn(f"fitted with C={self.C}", Told, stacklevel=2)
+            return super().fit(X, y)
+
+    talkative = make_pipeline(*model()[:-1], Talkative())
+    search = PrivateSearchCV(talkative, {"talkative__C": [0.1, 1, 10]}, epsilon=6, n_trials=20, shape=1)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        search.fit(*people)
+    assert [str(one.message) for one in warned] == [f"fitted with C={search.best_params_['talkative__C']}"]
+
+
+def test_workers_are_threads_so_that_one_process_counts_all_of_a_trial(people):
+    noise = LaplaceNoise(1, bounds=(0, 200))
+    parts = ColumnTransformer([("age", noise, ["age"]), ("debt", clone(noise), ["debt"])], n_jobs=2)
+    pipeline = make_pipeline(parts, LogisticRegression())
+    twice = PrivateSearchCV(pipeline, {}, epsilon=4, scoring=predicts_twice)
+    with pytest.raises(ValueError, match="spends ε = 4 in a trial, the search would cost ε = 8"):
+        twice.fit(*people)
+    assert pickle.loads(pickle.dumps(PrivateSearchCV(pipeline, {}, epsilon=4).fit(*people))).best_params_ == {}
+
+
+def test_a_step_that_goes_to_another_process_ends_the_search(people):
+    def pickles(estimator, X, y):
+        return len(pickle.dumps(estimator[0]))
+
+    with pytest.raises(ValueError, match="was about to go to another. Set its 'n_jobs' to None"):
+        PrivateSearchCV(model(), {}, epsilon=4, scoring=pickles).fit(*people)
