@@ -235,7 +235,7 @@ class OutlierDropper(PartialFitMixin, RowDropperMixin, PrivacyTransformer):
     def _guarantee(self, columns) -> PrivacyGuarantee:
         if self.epsilon is None:
             reason = "outliers are told by fences learned from the data"
-            return PrivacyGuarantee(math.inf, scope="central", reasons=(reason,))
+            return PrivacyGuarantee(math.inf, columns=tuple(columns), scope="central", reasons=(reason,))
         return learning_guarantee(self, price_of(self, columns))
 
     def _noisy_fences(self, numbers: dict, factors: dict) -> dict:

@@ -4,6 +4,7 @@ import functools
 import math
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -20,6 +21,7 @@ from skdp._documentation import DocumentedMixin
 from skdp._rationals import rational
 from skdp._trials import Promise, TrialLedger, check_affordable, without_a_trace
 from skdp.accounting import PrivacyGuarantee
+from skdp.guarantees import releases
 from skdp.ledger import set_ledger
 from skdp.mechanisms import KeyStream, bernoulli, secure_source, seeded_source
 
@@ -72,7 +74,8 @@ class PrivateSearchCV(DocumentedMixin, MetaEstimatorMixin, BaseEstimator):
     best_score_ : float
         Its score on the rows left out.
     privacy_guarantee_ : PrivacyGuarantee
-        What holds for the three together.
+        What holds for the three together, for all columns of the table: none is released without noise. Its
+        conditions are those of the search and of the winner's steps.
     n_features_in_ : int
         Number of columns seen by `fit`.
     feature_names_in_ : ndarray of str of shape (n_features_in_,)
@@ -175,7 +178,8 @@ class PrivateSearchCV(DocumentedMixin, MetaEstimatorMixin, BaseEstimator):
             warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
         self.best_score_ = score if score > -math.inf else math.nan
         self.best_estimator_ = set_ledger(model, self.ledger)
-        self.privacy_guarantee_ = guarantee
+        taken = [condition for part in releases(model) for condition in part.conditions]
+        self.privacy_guarantee_ = replace(guarantee, conditions=tuple(dict.fromkeys([*guarantee.conditions, *taken])))
         return self
 
     @property
@@ -297,14 +301,20 @@ class PrivateSearchCV(DocumentedMixin, MetaEstimatorMixin, BaseEstimator):
         return PrivacyGuarantee(
             math.inf if reasons else epsilon,
             delta=Fraction(0) if reasons else delta,
+            columns=self._columns(),
             scope="central",
             reasons=reasons,
             conditions=(
                 "the target is public",
                 "how long the search took, and what its steps printed, stays unknown",
+                "what any candidate takes for granted holds",
                 *["'scoring' sees the rows through the estimator alone"] * self._scores_by_own_code(),
             ),
         )
+
+    def _columns(self) -> tuple[str, ...]:
+        numbered = [f"x{number}" for number in range(getattr(self, "n_features_in_", 0))]
+        return tuple(getattr(self, "feature_names_in_", numbered))
 
     def _scores_by_own_code(self) -> bool:
         return callable(self.scoring) and not type(self.scoring).__module__.startswith("sklearn.")

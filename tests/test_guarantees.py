@@ -640,3 +640,12 @@ def test_columns_that_a_private_search_was_given_are_not_protected_if_they_are_r
     union.set_params(raw=ColumnTransformer([("raw", "passthrough", ["Debt"])]))
     found = privacy_guarantee(union.fit(numbers(), Y))
     assert only_reason(found) == "column 'Debt' is covered on one branch but not on another"
+
+
+def test_fences_learned_without_epsilon_are_charged_by_their_columns():
+    ledger = PrivacyLedger()
+    dropper = OutlierDropper(columns="Debt", ledger=ledger).fit(people())
+    assert ledger.entries()["columns"].tolist() == ["Debt"]
+    assert dropper.privacy_guarantee_.columns == ("Debt",)
+    found = guarantee(OutlierDropper(columns="Debt"), noise({"Age": 1}))
+    assert (found.epsilon, found.columns) == (math.inf, ("Age",))

@@ -241,7 +241,13 @@ def test_a_scorer_of_ones_own_is_a_condition_of_the_guarantee(people):
     own = PrivateSearchCV(model(), CANDIDATES, epsilon=8, scoring=lambda estimator, X, y: 0.5).fit(*people)
     assert "'scoring' sees the rows through the estimator alone" in own.privacy_guarantee_.conditions
     known = PrivateSearchCV(model(), CANDIDATES, epsilon=8, scoring="roc_auc").fit(*people)
-    assert len(known.privacy_guarantee_.conditions) == 2
+    assert known.privacy_guarantee_.conditions == (
+        "the target is public",
+        "how long the search took, and what its steps printed, stays unknown",
+        "what any candidate takes for granted holds",
+        "whether a cell is missing is public",
+        "whether a column holds integers is public",
+    )
 
 
 def test_the_walk_over_estimators_knows_the_search(people):
@@ -366,6 +372,16 @@ def test_a_search_that_failed_is_not_fitted_and_claims_nothing(people):
     with pytest.raises(NotFittedError):
         privacy_guarantee(search)
     assert not hasattr(search, "privacy_guarantee_")
+
+
+def test_the_guarantee_and_the_entry_in_the_ledger_name_the_columns(people):
+    table, y = people
+    ledger = PrivacyLedger()
+    search = PrivateSearchCV(model(), {}, epsilon=4, ledger=ledger).fit(table, y)
+    assert search.privacy_guarantee_.columns == ("age", "debt")
+    assert ledger.entries()["columns"].tolist() == ["age, debt"]
+    noise = make_pipeline(LaplaceNoise(bounds=(0, 200)), LogisticRegression())
+    assert PrivateSearchCV(noise, {}, epsilon=4).fit(table.to_numpy(), y).privacy_guarantee_.columns == ("x0", "x1")
 
 
 # How many trials there were
