@@ -72,7 +72,8 @@ def privacy_guarantee(estimator, *, delta=None, method="rdp") -> PrivacyGuarante
     The target y is never noised: what is fitted to it says so under `conditions`.
 
     A search counts, for each candidate and each split of its cross-validation, how often a record may be noised: once
-    by the fit or the score, for a split that parts the rows with one scorer; then once more by the refit. Of its
+    by the fit or the score, for a split that parts the rows with one scorer; then once more by the refit. What splits
+    the rows must be scikit-learn's, or a list of splits, none of which may take a row more than once. Of a search's
     parameters only `epsilon` of `LaplaceNoise` and `RandomizedResponse` may be searched among those of the steps of
     skdp. A ledger counts a search exactly.
 
@@ -213,6 +214,9 @@ def _walk_search(search: Any, path: tuple, columns: list[Column], account: Accou
         where = label(search, path, "scoring")
         account.reasons.append(f"{where}: how often this scorer noises the data cannot be told; {_ASK_A_LEDGER}")
         times = 1
+    if not _takes_each_row_once(search.cv):
+        where = label(search, path, "cv")
+        account.reasons.append(f"{where}: how often a split takes one record cannot be told; {_ASK_A_LEDGER}")
     inside, fitted = (*path, "estimator"), search.best_estimator_
     for number, candidate in enumerate(search.cv_results_["params"]):
         scales, unknown = _scales(fitted, candidate, inside)
@@ -252,9 +256,29 @@ def _draws_per_split(search: Any) -> int | None:
         return None
     in_test = len(scorers)
     in_training = 1 + in_test * bool(search.return_train_score)
-    cv = search.cv
-    parts_the_rows = cv is None or isinstance(cv, int) or type(cv).__module__.startswith("sklearn.model_selection.")
-    return max(in_training, in_test) if parts_the_rows else in_training + in_test
+    return max(in_training, in_test) if _parts_the_rows(search.cv) else in_training + in_test
+
+
+def _parts_the_rows(cv: Any) -> bool:
+    """Whether a record is in one part of a split alone, and there once."""
+    is_wrapped = isinstance(getattr(cv, "cv", None), list)  # scikit-learn's check_cv wraps the splits of others
+    own = type(cv).__module__.startswith("sklearn.model_selection.") and not is_wrapped
+    return cv is None or isinstance(cv, int) or own
+
+
+def _takes_each_row_once(cv: Any) -> bool:
+    """Whether a record is at most once in the rows to train on, and once in those to score on, of each split."""
+    splits = getattr(cv, "cv", cv)
+    if _parts_the_rows(cv) or not isinstance(splits, list | tuple):
+        return _parts_the_rows(cv)
+    return all(_differ(np.asarray(rows)) for split in splits for rows in split)
+
+
+def _differ(rows: np.ndarray) -> bool:
+    """Whether rows are taken at most once each, by a mask or by numbers; negative ones may be others' second names."""
+    if rows.dtype == bool or not rows.size:
+        return True
+    return rows.dtype.kind in "iu" and rows.min() >= 0 and len(np.unique(rows)) == rows.size
 
 
 def _scales(fitted: Any, candidate: dict, path: tuple) -> tuple[dict, list[str]]:

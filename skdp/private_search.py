@@ -6,11 +6,12 @@ import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
+from numbers import Real
 
 import numpy as np
 from scipy.optimize import brentq
 from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
-from sklearn.metrics import check_scoring
+from sklearn.metrics import check_scoring, get_scorer_names
 from sklearn.model_selection import ParameterSampler, train_test_split
 from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
@@ -22,7 +23,7 @@ from skdp._rationals import rational
 from skdp._trials import Promise, TrialLedger, check_affordable, without_a_trace
 from skdp.accounting import PrivacyGuarantee
 from skdp.guarantees import releases
-from skdp.ledger import set_ledger
+from skdp.ledger import PrivacyLedger, set_ledger
 from skdp.mechanisms import KeyStream, bernoulli, secure_source, seeded_source
 
 
@@ -292,6 +293,11 @@ class PrivateSearchCV(DocumentedMixin, MetaEstimatorMixin, BaseEstimator):
         with without_a_trace(model) as warned:
             set_ledger(model, fitting).fit(X_train, y_train)
             score = check_scoring(model, self.scoring)(set_ledger(model, serving), X_test, y_test)
+            if not isinstance(score, Real):
+                raise ValueError(
+                    f"The 'scoring' of PrivateSearchCV must return one number. Got {type(score).__name__} instead: "
+                    "take the one score that the best has most of."
+                )
             check_affordable(self, promise, model, params, (fitting, serving))
         return -math.inf if math.isnan(score) else float(score), params, model, warned
 
@@ -334,6 +340,11 @@ class PrivateSearchCV(DocumentedMixin, MetaEstimatorMixin, BaseEstimator):
             raise invalid(self, "test_size", self.test_size, "a share between 0 and 1")
         if self.random_state is not None:
             check_integer(self, "random_state", self.random_state, low=0)
+        if self.ledger is not None and not isinstance(self.ledger, PrivacyLedger):
+            raise invalid(self, "ledger", self.ledger, "a PrivacyLedger or None")
+        is_known = isinstance(self.scoring, str) and self.scoring in get_scorer_names()
+        if self.scoring is not None and not callable(self.scoring) and not is_known:
+            raise invalid(self, "scoring", self.scoring, "None, the name of one score of scikit-learn, or a callable")
         return exact["epsilon"], exact["delta"], exact["shape"]
 
 

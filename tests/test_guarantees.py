@@ -12,7 +12,7 @@ from sklearn.decomposition import PCA
 from sklearn.ensemble import VotingClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, RepeatedKFold, ShuffleSplit, check_cv
 from sklearn.pipeline import FeatureUnion
 from sklearn.preprocessing import FunctionTransformer, Normalizer, OneHotEncoder, StandardScaler
 
@@ -649,3 +649,44 @@ def test_fences_learned_without_epsilon_are_charged_by_their_columns():
     assert dropper.privacy_guarantee_.columns == ("Debt",)
     found = guarantee(OutlierDropper(columns="Debt"), noise({"Age": 1}))
     assert (found.epsilon, found.columns) == (math.inf, ("Age",))
+
+
+REASON_OF_CV = "parameter 'cv'): how often a split takes one record cannot be told"
+
+
+@pytest.mark.parametrize(
+    "split",
+    [
+        (np.r_[np.zeros(500, int), np.arange(40)], np.arange(40, 60)),
+        (np.arange(40), np.r_[np.arange(40, 60), 59, 59]),
+        (np.r_[-1, np.arange(60)], np.arange(20, 40)),
+    ],
+    ids=["in training", "in test", "by a negative number"],
+)
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_search_whose_splits_take_a_row_many_times_has_no_guarantee(split, wrapped):
+    splits = [(np.arange(40), np.arange(40, 60)), split]
+    cv = check_cv(splits) if wrapped else splits
+    search = GridSearchCV(model(), {"logisticregression__C": [1]}, cv=cv).fit(numbers(), Y)
+    assert REASON_OF_CV in only_reason(privacy_guarantee(search))
+
+
+def test_a_search_whose_splits_are_not_known_any_more_has_no_guarantee():
+    class Splitter:
+        def split(self, X, y=None, groups=None):
+            yield np.zeros(500, int) + np.arange(500) % 2, np.arange(20)
+
+        def get_n_splits(self, X=None, y=None, groups=None):
+            return 1
+
+    for cv in (Splitter(), iter([(np.arange(40), np.arange(40, 60))])):
+        search = GridSearchCV(model(), {"logisticregression__C": [1]}, cv=cv).fit(numbers(), Y)
+        assert REASON_OF_CV in only_reason(privacy_guarantee(search))
+
+
+def test_splits_that_take_each_row_once_are_counted_however_they_are_given():
+    masks = [(np.arange(60) % 3 != part, np.arange(60) % 3 == part) for part in range(3)]
+    lists = [tuple(np.flatnonzero(mask).tolist() for mask in split) for split in masks]
+    for cv, draws in [(masks, 2), (tuple(lists), 2), (check_cv(lists), 2), (ShuffleSplit(3), 1), (RepeatedKFold(), 1)]:
+        search = GridSearchCV(model(), {"logisticregression__C": [1]}, cv=cv).fit(numbers(), Y)
+        assert privacy_guarantee(search).epsilon == 2 * (search.n_splits_ * draws + 1)

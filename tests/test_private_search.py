@@ -3,6 +3,7 @@
 import atexit
 import math
 import pickle
+import re
 import tempfile
 import warnings
 from fractions import Fraction
@@ -30,6 +31,7 @@ from skdp import (
     make_pipeline,
     privacy_guarantee,
 )
+from skdp._checks import ParameterError
 from skdp.mechanisms import bernoulli, secure_source
 from skdp.metrics import k_anonymity
 from skdp.model_selection import ReleaseScorer
@@ -278,12 +280,22 @@ def test_rows_are_trained_or_scored_on_never_both(people, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "value"),
     [("epsilon", 0), ("epsilon", "1"), ("delta", 1), ("delta", -0.1), ("shape", -1), ("shape", 2), ("n_trials", 1),
-     ("test_size", 0), ("test_size", 1), ("random_state", -1)],
+     ("test_size", 0), ("test_size", 1), ("random_state", -1), ("ledger", "x"), ("scoring", ["accuracy", "roc_auc"]),
+     ("scoring", {"a": "accuracy"}), ("scoring", "accurate")],
 )  # fmt: skip
 def test_a_bad_parameter_is_named_with_its_value(people, name, value):
     search = clone(PrivateSearchCV(model(), CANDIDATES, epsilon=8)).set_params(**{name: value})
-    with pytest.raises(ValueError, match=f"The '{name}' parameter of PrivateSearchCV must be .* Got {value!r} instead"):
+    wording = f"The '{name}' parameter of PrivateSearchCV must be .* Got {re.escape(repr(value))} instead"
+    with pytest.raises(ParameterError, match=wording):
         search.fit(*people)
+
+
+def test_a_scorer_that_returns_several_scores_is_refused(people):
+    search = PrivateSearchCV(model(), {}, epsilon=4, scoring=lambda estimator, X, y: {"a": 0.5, "b": 1})
+    with pytest.raises(ValueError, match="must return one number. Got dict instead"):
+        search.fit(*people)
+    as_numpy_says = PrivateSearchCV(model(), {}, epsilon=4, scoring=lambda estimator, X, y: np.float32(0.5))
+    assert as_numpy_says.fit(*people).best_score_ == 0.5
 
 
 # What a candidate shows without noise
