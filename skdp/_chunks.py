@@ -15,6 +15,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from skdp import _frames
 from skdp._checks import check_unique_names
 from skdp._files import (
     CellKinds,
@@ -140,6 +141,8 @@ class ParquetChunks:
         How many rows the table has.
     columns : list
         Its columns.
+    categories_in_use : dict of str to set
+        Of each column of categories, those that any row has.
 
     Raises
     ------
@@ -223,8 +226,12 @@ class ParquetChunks:
         """Return the categories of each categorical column, of all chunks, in the order in which they turn up."""
         names = [name for name in self._whole if isinstance(self._whole[name].dtype, pd.CategoricalDtype)]
         found: dict[str, pd.Index] = {}
+        self.categories_in_use: dict[str, set] = {name: set() for name in names}
         for table in self._tables(names) if names else ():
-            for name, values in self._as_pandas(table)[names].items():
+            chunk = self._as_pandas(table)[names]
+            for name, used in _frames.categories_in_use(_frames.read(chunk)).items():
+                self.categories_in_use[name] |= used
+            for name, values in chunk.items():
                 known = found.get(name, values.cat.categories)
                 found[name] = known.append(values.cat.categories.difference(known, sort=False))
         return found

@@ -25,6 +25,7 @@ from skdp._passage import (
     first_of_each,
     in_order,
     is_seeded,
+    may_drop,
     passed,
     reads_genders,
     stages,
@@ -58,6 +59,9 @@ class NotInChunks(Exception):  # noqa: N818
 def obstacle(pipeline: Pipeline, chunk: pd.DataFrame, *, placed: bool = False) -> str | None:
     """Return why a pipeline has to see a table at once, None where chunks of it do.
 
+    A column of ordered categories is seen at once where a step may drop all rows of one: what was written of chunks
+    that have different categories would not tell their order.
+
     A step works in chunks where it learns nothing from the values (ranges, noise with public bounds), or learns chunk
     by chunk (it has `partial_fit`). What a step draws by a seed depends on which rows of the table these are; and a
     step that learns from columns that another drew has to see the very draws that are released, which a seed alone
@@ -78,6 +82,9 @@ def obstacle(pipeline: Pipeline, chunk: pd.DataFrame, *, placed: bool = False) -
         A sentence.
     """
     columns, drawn = set(chunk.columns), Drawn()
+    if ordered := [name for name, dtype in chunk.dtypes.items() if getattr(dtype, "ordered", False)]:
+        for step in filter(may_drop, (step for _, step in pipeline.steps)):
+            return f"{_kind(step)} may leave a category of {ordered[0]!r} without rows, of which the order is kept"
     for _, step in pipeline.steps:
         kind = _kind(step)
         if reads_genders(step, columns) or hasattr(step, "partial_fit"):
@@ -369,21 +376,28 @@ def released(
         If it was not.
     """
     *front, last = stages(account.recipe.pipeline.steps)
+    drops = any(may_drop(step) for _, step in account.recipe.pipeline.steps)
+    seen = getattr(chunks, "categories_in_use", {}) if drops else {}
     seeded = any(is_seeded(step) for _, step in account.recipe.pipeline.steps)
+
+    def arrow(table: Any) -> pa.Table:
+        # by chunk, since only at the end of the table it is known what none of its rows has
+        frame = _frames.read(pa.table(_frames.arrow_table(table)))
+        return _frames.without_categories(frame, seen).to_native()
 
     def release(part: Part) -> tuple[pa.Table | None, Look]:
         if part.number < len(done):
             path, changed = done[part.number]
             if seeded and not part.number:
-                _check_same(path, part.through(last).table)
+                _check_same(path, arrow(part.through(last).table))
             return None, account.look_again(part.before, pd.read_parquet(path), changed)
         part = part.through(last)
-        return pa.table(_frames.arrow_table(part.table)), account.look(part.before, part.table, part.keep)
+        return arrow(part.table), account.look(part.before, part.table, part.keep)
 
     return in_order(passed(chunks, front, jobs), release, jobs)
 
 
-def _check_same(path: Path, table: Any) -> None:
+def _check_same(path: Path, table: pa.Table) -> None:
     """Raise where a table, written to a file of its own, is another than a file holds."""
     file = io.BytesIO()
     with TableWriter(file, ".parquet") as writer:

@@ -122,8 +122,8 @@ class RowDropperMixin(TransformerMixin):
     (`fit_transform`, `fit_resample`, `fit_release`), and stays when rows are served (`transform`), unless
     ``drop_at="always"``. With ``action="mask"`` the cells become missing and every row stays.
 
-    A category that only dropped rows, or masked cells, had goes from its column's categories with them. Categories
-    that no row had, as of a public list, stay.
+    A category that only dropped rows had goes with them from the categories of its column. Those that no row had, as of
+    a public list, stay.
     """
 
     _actions = ("drop", "mask")
@@ -276,13 +276,11 @@ class RowDropperMixin(TransformerMixin):
 
     def _released(self, frame, keep):
         """Return the frame cut to `keep` (None keeps every row) or with its cells masked, then transformed."""
-        held = frame
-        if keep is not None:
-            frame = _frames.filter_rows(frame, keep)
+        if keep is not None and not keep.all():
+            seen = {} if is_in_parts() else _frames.categories_in_use(frame)  # parts must stay alike
+            frame = _frames.without_categories(_frames.filter_rows(frame, keep), seen)
         if self.action == "mask":
             frame = _frames.blank(frame, self._flagged(frame))
-        if frame is not held and not is_in_parts():  # parts must stay alike: who puts them together sees to it
-            frame = _frames.without_categories(frame, _frames.categories_in_use(held))
         return self._transform(frame)
 
 

@@ -554,3 +554,70 @@ def test_release_of_a_fitted_pipeline_is_what_fit_release_gave(folder):
     assert (kept == keep).all() and not keep.all()
     with pytest.raises(ValueError, match=os.path.basename(folder / "recipe.toml")):
         pipeline.release(table.drop(columns="Debt"))
+
+
+def jobs_in_a_file(folder, **options):
+    """Write a table of which only dropped rows are kings, in the first chunk, and nobody is a public unicorn."""
+    rng = np.random.default_rng(0)
+    names = [f"job {number}" for number in range(150)]
+    jobs = pd.Series(rng.choice(names, ROWS))
+    jobs[ROWS - CHUNK :] = "job 149"
+    jobs[7] = "THE KING"
+    kinds = [*names[:149], "THE KING", "job 149", "UNICORN"]
+    table = pd.DataFrame({"Job": pd.Categorical(jobs, kinds, **options), "Debt": rng.normal(4, 1, ROWS)})
+    table.loc[7, "Debt"] = 1e6
+    table.to_parquet(folder / "jobs.parquet", row_group_size=170)
+    return table
+
+
+def release_jobs(folder, recipe, output, *words):
+    (folder / "recipe.toml").write_text(recipe)
+    paths = [str(folder / "jobs.parquet"), "--recipe", str(folder / "recipe.toml"), "--output", str(folder / output)]
+    return main(["release", *paths, *words])
+
+
+def files_of(output):
+    return sorted(output.glob("*.parquet")) if output.is_dir() else [output]
+
+
+@pytest.mark.parametrize("output", ["out.parquet", "out"])
+@pytest.mark.parametrize("recipe", [OUTLIERS, OUTLIERS + NOISE])
+def test_a_category_that_only_dropped_rows_had_is_in_no_byte_of_what_is_written(folder, output, recipe, capsys):
+    table = jobs_in_a_file(folder)
+    assert b"THE KING" in (folder / "jobs.parquet").read_bytes()
+    assert release_jobs(folder, recipe, output, "--chunk-rows", str(CHUNK)) == 0
+    assert "at once" not in capsys.readouterr().err
+    assert release_jobs(folder, recipe, "whole.parquet") == 0
+    whole, released = (pd.read_parquet(folder / name) for name in ("whole.parquet", output))
+    assert released["Job"].astype(str).tolist() == whole["Job"].astype(str).tolist()
+    files = [*files_of(folder / output), folder / "whole.parquet"]
+    assert not any(b"THE KING" in file.read_bytes() for file in files)
+    assert len(released) == len(table) - (table["Debt"] > 100).sum()
+    assert set(released["Job"].cat.categories) == set(whole["Job"].cat.categories)
+    assert set(whole["Job"].cat.categories) == set(table["Job"].cat.categories) - {"THE KING"}
+    if output == "out":
+        jobs = pd.read_parquet(files_of(folder / output)[-1])["Job"]
+        assert "UNICORN" in jobs.cat.categories
+
+
+@pytest.mark.parametrize("output", ["out.parquet", "out"])
+def test_ordered_categories_that_may_lose_rows_keep_their_order_since_they_are_seen_at_once(folder, output, capsys):
+    table = jobs_in_a_file(folder, ordered=True)
+    assert release_jobs(folder, OUTLIERS, output, "--chunk-rows", str(CHUNK)) == 0
+    assert "OutlierDropper may leave a category of 'Job' without rows" in capsys.readouterr().err
+    assert not any(b"THE KING" in file.read_bytes() for file in files_of(folder / output))
+    assert pd.read_parquet(folder / output)["Job"].dtype == table["Job"].cat.remove_categories("THE KING").dtype
+    assert release_jobs(folder, NOISE, f"noisy-{output}", "--chunk-rows", str(CHUNK)) == 0
+    assert "at once" not in capsys.readouterr().err
+
+
+def test_a_release_of_categories_that_was_stopped_goes_on(folder, monkeypatch):
+    jobs_in_a_file(folder)
+    seeded = ["--chunk-rows", str(CHUNK), "--seed", "1"]
+    assert release_jobs(folder, OUTLIERS + NOISE, "out", *seeded) == 0
+    stops_after(monkeypatch, 2)
+    assert release_jobs(folder, OUTLIERS + NOISE, "again", *seeded) != 0
+    monkeypatch.undo()
+    assert release_jobs(folder, OUTLIERS + NOISE, "again", *seeded, "--resume") == 0
+    for one, other in zip(files_of(folder / "out"), files_of(folder / "again"), strict=True):
+        assert one.read_bytes() == other.read_bytes()

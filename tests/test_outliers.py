@@ -5,9 +5,11 @@ import pickle
 import struct
 from pathlib import Path
 
+import narwhals as nw
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 from conftest import TABLES, values
 from pandas.testing import assert_frame_equal
@@ -15,7 +17,7 @@ from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.pipeline import FeatureUnion, make_pipeline
 
-from skdp import DPBounds
+from skdp import DPBounds, Pipeline
 from skdp._checks import ParameterError
 from skdp.outliers import OutlierDropper
 
@@ -691,3 +693,59 @@ def test_other_methods_have_no_price(method):
 def test_bad_prices_of_fences_are_refused(parameters, message):
     with pytest.raises(ParameterError, match=message):
         OutlierDropper("quantile", **parameters).fit(debts(10).assign(Other=1.0))
+
+
+KINGDOM = ["UNICORN", "THE KING", "b", "a"]
+JOBS = [*["a", "b"] * 10, "THE KING", None]
+
+
+def jobs_of(kind):
+    incomes = [*np.arange(20.0), 1e6, 3.0]
+    if kind == "polars":
+        return pl.DataFrame({"Job": pl.Series(JOBS, dtype=pl.Enum(KINGDOM)), "Income": incomes})
+    codes = [None if job is None else KINGDOM.index(job) for job in JOBS]
+    words = pa.DictionaryArray.from_arrays(pa.array(codes, pa.int16()), KINGDOM)
+    if kind == "arrow":
+        return pa.table({"Job": words, "Income": incomes})
+    jobs = pd.Categorical(JOBS, KINGDOM, ordered=kind == "pandas, ordered")
+    jobs = pd.array(words, dtype=pd.ArrowDtype(words.type)) if kind == "pandas, of Arrow" else jobs
+    return pd.DataFrame({"Job": jobs, "Income": incomes}, index=range(22, 0, -1))
+
+
+def categories_of(table):
+    if isinstance(table, pl.DataFrame):
+        return list(table.schema["Job"].categories)
+    if isinstance(table, pd.DataFrame) and isinstance(table["Job"].dtype, pd.CategoricalDtype):
+        return table["Job"].cat.categories.tolist()
+    return nw.from_native(table)["Job"].to_arrow().dictionary.to_pylist()
+
+
+@pytest.mark.parametrize("kind", ["pandas", "pandas, ordered", "pandas, of Arrow", "polars", "arrow"])
+def test_a_category_that_only_dropped_rows_had_goes_with_them(kind):
+    """Those that nobody had stay: they are of a public list."""
+    table = jobs_of(kind)
+    step = OutlierDropper(columns="Income").fit(table)
+    for released in (
+        clone(step).fit_transform(table),
+        clone(step).fit_resample(table),
+        clone(step).fit_release(table)[0],
+        step.release(table)[0],
+        clone(step).set_params(drop_at="always").fit(table).transform(table),
+        Pipeline([("drop", clone(step)), ("rest", "passthrough")]).fit_release(table)[0],
+    ):
+        assert categories_of(released) == ["UNICORN", "b", "a"]
+        jobs = nw.from_native(released)["Job"].to_list()
+        assert jobs[:-1] == ["a", "b"] * 10
+        assert pd.isna(jobs[-1])
+    assert categories_of(table) == KINGDOM
+    assert categories_of(step.transform(table)) == KINGDOM  # every row is served
+    if kind == "pandas, ordered":
+        assert clone(step).fit_transform(table)["Job"].cat.ordered
+
+
+def test_a_category_that_a_row_still_has_stays():
+    table = jobs_of("pandas")
+    table.loc[22, "Income"] = 1e6
+    released = OutlierDropper(columns="Income").fit_transform(table)
+    assert len(released) == 20
+    assert categories_of(released) == ["UNICORN", "b", "a"]
