@@ -19,7 +19,7 @@ from skdp._chunks import CsvChunks, ParquetChunks, table_chunks
 from skdp._folders import PartFolder, digest, is_folder, making
 from skdp._recipe_files import Recipe, naming
 from skdp._released import Account, account
-from skdp._report_files import check_place, of_files, of_release, report_kind
+from skdp._report_files import check_place, is_one_of, of_files, of_release, report_kind
 from skdp._streaming import CHUNK_ROWS, Records, cut, default_jobs, progress, synthesized, write_parts
 from skdp._terminal import notes_in_lines, say, stop_if_interrupted
 from skdp.ledger import PrivacyLedger, set_ledger
@@ -217,6 +217,7 @@ def release(options: argparse.Namespace) -> int:
     start = time.perf_counter()
     _check_output(options, options.table)
     _check_report_of_release(options)
+    _check_ledger(options)
     recipe = recipes.read(options.recipe, options.seed)
     if options.ledger:
         set_ledger(recipe.pipeline, None)  # raises where no step would ever charge it: then none is made
@@ -367,6 +368,15 @@ def _check_report_of_release(options: argparse.Namespace) -> None:
     if options.to_folder:
         raise ValueError("--report goes with a release that is a file; name one as --output, or use skdp report later.")
     check_place(options.report, options.output, options.table, options.recipe)
+
+
+def _check_ledger(options: argparse.Namespace) -> None:
+    """Raise where the ledger is another file of the command: what is written there would do away with all charges."""
+    others = [options.output, options.report, options.table, options.recipe]
+    if options.ledger and is_one_of(options.ledger, *filter(None, others)):
+        raise ValueError(f"The ledger {options.ledger!r} is another file of this command, too; name one of its own.")
+    if options.ledger and Path(options.output).resolve() in Path(options.ledger).resolve().parents:
+        raise ValueError(f"The ledger {options.ledger!r} is in the folder that is written; keep it in another place.")
 
 
 def _write_report(path: str, text: bytes) -> None:

@@ -28,8 +28,14 @@ def check_place(path: str, *others: str) -> None:
         raise OSError(f"The folder {str(folder)!r} of the report does not exist; make it first.")
     if Path(path).is_dir():
         raise OSError(f"The report {path!r} is a folder; name a file in it.")
-    if os.path.realpath(path) in map(os.path.realpath, others):
+    if is_one_of(path, *others):
         raise ValueError(f"The report {path!r} is another file of this command, too; name one of its own.")
+
+
+def is_one_of(path: str, *others: str) -> bool:
+    """Whether a path leads to where one of the others does, by whatever name, be anything there or not."""
+    there = [other for other in others if os.path.exists(path) and os.path.exists(other)]
+    return os.path.realpath(path) in map(os.path.realpath, others) or any(os.path.samefile(path, one) for one in there)
 
 
 def report_kind(path: str) -> str:

@@ -718,3 +718,55 @@ def test_an_output_that_is_a_pipe_without_a_reader_is_an_error(masking, capsys, 
     monkeypatch.setattr(_files.TableWriter, "write", lambda *given: (os.close(reading), real(*given))[1])
     assert release(masking) == 2
     assert capsys.readouterr().err == f"skdp: Broken pipe: {masking / 'masked.csv'}\n"
+
+
+@pytest.mark.parametrize(
+    ("output", "ledger", "more"),
+    [
+        ("out.csv", "out.csv", []),
+        ("out.csv", "other/../out.csv", []),
+        ("out.csv", "linked.csv", []),
+        ("out.csv", "report.json", ["--report", "report.json"]),
+        ("out.csv", "people.csv", []),
+        ("out.csv", "mask.toml", []),
+        ("out/", "out", []),
+        ("out", "out/", []),
+    ],
+)
+def test_a_ledger_that_is_another_file_of_a_release_is_refused_before_anything_is_made(
+    masking, capsys, monkeypatch, output, ledger, more
+):
+    """It would be written over, and all its charges be gone."""
+    monkeypatch.chdir(masking)
+    (masking / "other").mkdir()
+    (masking / "linked.csv").symlink_to("out.csv")
+    before = {path: path.read_bytes() for path in masking.rglob("*") if path.is_file()}
+    words = ["people.csv", "--recipe", "mask.toml", "--output", output, "--ledger", ledger, *more]
+    assert main(["release", *words]) == 2
+    assert capsys.readouterr() == (
+        "", f"skdp: The ledger {ledger!r} is another file of this command, too; name one of its own.\n"
+    )  # fmt: skip
+    assert {path: path.read_bytes() for path in masking.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("name", ["out.csv", "report.json"])
+def test_a_ledger_that_is_there_keeps_its_charges(masking, capsys, monkeypatch, name):
+    from skdp import PrivacyLedger
+    from skdp.accounting import PrivacyGuarantee
+
+    monkeypatch.chdir(masking)
+    PrivacyLedger("budget.db").charge(PrivacyGuarantee(1), estimator="LaplaceNoise", rows=1, purpose="transform")
+    os.symlink("budget.db", name)
+    words = ["--output", "out.csv", "--report", "report.json", "--ledger", "budget.db"]
+    assert main(["release", "people.csv", "--recipe", "mask.toml", *words]) == 2
+    assert "is another file of this command" in capsys.readouterr().err
+    assert len(PrivacyLedger("budget.db").entries()) == 1
+
+
+def test_a_ledger_in_the_folder_that_is_written_is_refused(masking, capsys, monkeypatch):
+    monkeypatch.chdir(masking)
+    (masking / "out").mkdir()
+    words = ["people.csv", "--recipe", "mask.toml", "--output", "out/", "--ledger", "out/budget.db"]
+    assert main(["release", *words]) == 2
+    assert "is in the folder that is written" in capsys.readouterr().err
+    assert not list((masking / "out").iterdir())
