@@ -17,6 +17,7 @@ from skdp._partitions import (
     Place,
     Secret,
     Shape,
+    categories_in_use,
     charge,
     common_table,
     count_rows,
@@ -27,6 +28,7 @@ from skdp._partitions import (
     fitted,
     is_charged,
     merged,
+    merged_categories,
     merged_values,
     outline,
     portable,
@@ -106,6 +108,7 @@ class Steps:
 
     def __init__(self, steps: Sequence[tuple[str, Any]], table: Table, *, drops: bool = True):
         self.steps, self.secret, self.drops = steps, Secret(), drops
+        self.whole = table
         self.table = table  # as the steps in front of `start` leave it
         self.start = 0
         self.seeds: dict[str, int] = {}  # what a generator gave must not change from one chain to the next
@@ -126,6 +129,20 @@ class Steps:
         if isinstance(step, FakerSynthesizer):
             self.table = self.table.in_blocks()
 
+    def gone(self, chain: Chain) -> dict[str, set]:
+        """Return the categories, by column, that rows of the table had, and none has that the chain leaves.
+
+        Where no step drops rows, or there are no categories, nothing is computed.
+        """
+        listed = any(isinstance(dtype, pd.CategoricalDtype) for dtype in self.whole.empty.dtypes)
+        if not listed or not any(self._drops(step) for _, step in self.steps):
+            return {}
+        before = self.whole.done(categories_in_use, Chain((), self.secret))
+        after = self.table.done(categories_in_use, chain)
+        trees = [in_a_tree(tasks, merged_categories) for tasks in (before, after)]
+        seen, left = computed(trees, self.whole.parts)
+        return {column: seen[column] - left[column] for column in seen.keys() & left.keys()}
+
     def _drops(self, step: Any) -> bool:
         return may_drop(step) and (self.drops or getattr(step, "drop_at", "fit") == "always")
 
@@ -145,6 +162,7 @@ class Learning(Steps):
         if table.sample is not None:
             empty = chain.run(table.sample, Place(0, 0)).iloc[:0]
         else:
+            chain = replace(chain, gone=self.gone(chain))
             filled = [number for number, rows in enumerate(table.rows) if rows]
             [empty] = computed(table.done(outline, chain, where=filled[:1] or [0]), table.parts)
         return table.frame(empty, replace(chain, dtypes_out=empty.dtypes.to_dict()))

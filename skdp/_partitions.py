@@ -5,9 +5,9 @@ import hashlib
 import hmac
 import os
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -91,6 +91,8 @@ class Chain:
         Whether steps that drop rows do.
     dtypes_out : dict, optional
         The dtypes of what comes out, for partitions without rows, of which steps cannot tell.
+    gone : dict of column name to set, default={}
+        The categories that no row of the whole table has any more, and that are not to be named.
     """
 
     steps: Sequence[tuple[str, Any]]
@@ -98,6 +100,7 @@ class Chain:
     dtypes: Any = None
     drops: bool = True
     dtypes_out: Any = None
+    gone: Mapping[str, Collection] = field(default_factory=dict)
 
     def run(self, part: pd.DataFrame, place: Place) -> pd.DataFrame:
         """Return the partition as the last step leaves it."""
@@ -107,6 +110,8 @@ class Chain:
                 part = self._done(name, step, part, place)
                 if not isinstance(part, pd.DataFrame):
                     raise PartitionError("must put out a frame; call its set_output(transform='pandas')")
+        if self.gone:
+            part = _frames.without_categories(_frames.read(part), self.gone).to_native()
         return part if self.dtypes_out is None or len(part) else part.astype(self.dtypes_out)
 
     def _uniform(self, part: pd.DataFrame, place: Place) -> pd.DataFrame:
@@ -280,6 +285,16 @@ def records_of(chain: Chain, part: pd.DataFrame, place: Place, name: str, step: 
 def outline(chain: Chain, part: pd.DataFrame, place: Place) -> pd.DataFrame:
     """Return what comes out for a few rows of a partition, without any of these."""
     return chain.run(part.head(_FEW), place).iloc[:0]
+
+
+def categories_in_use(chain: Chain, part: pd.DataFrame, place: Place) -> dict[str, set]:
+    """Return which of its categories each column of a partition holds, as some steps release it."""
+    return _frames.categories_in_use(_frames.read(chain.run(part, place)))
+
+
+def merged_categories(one: dict[str, set], other: dict[str, set]) -> dict[str, set]:
+    """Return the categories of both."""
+    return {column: one.get(column, set()) | other.get(column, set()) for column in {**one, **other}}
 
 
 def count_rows(chain: Chain, part: pd.DataFrame, place: Place) -> int:

@@ -19,6 +19,7 @@ from skdp._chunkwise import has_bounds, learns_nothing
 from skdp._dask_tables import Learning, Steps, Table, computed, delayed, in_a_tree, outline_of, shared, table_of
 from skdp._partitions import (
     PartitionError,
+    Place,
     Shape,
     charge,
     count_classes,
@@ -193,7 +194,10 @@ def transform(estimator, ddf):
         charge(step, sum(table.rows), "transform")
     for position in range(len(steps)):
         serving.find_rows(position)
-    return serving.table.frame(empty, replace(serving.chain(len(steps)), dtypes_out=empty.dtypes.to_dict()))
+    last = serving.chain(len(steps))
+    last = replace(last, gone=serving.gone(last))
+    empty = replace(last, steps=()).run(empty, Place(0, 0))
+    return serving.table.frame(empty, replace(last, dtypes_out=empty.dtypes.to_dict()))
 
 
 def release(pipeline, ddf):
@@ -236,6 +240,9 @@ def release(pipeline, ddf):
     record is in one partition, so that its loss is that of one release however many there are (parallel composition:
     McSherry, *Privacy integrated queries*, SIGMOD 2009). Workers never charge. A worker that dies loses no charge and
     causes none, since what is drawn anew is the same. The ledger's file needs to be on the client's machine alone.
+
+    *Categories.* Those that only dropped rows had are named by no partition. To find them, a table with categories is
+    computed twice more where a step drops rows, when this is called.
 
     *Seeds.* With an integer `random_state`, what a step draws for a row depends on it, on the column, and on the row's
     position in the table that the step is handed, without the rows that others dropped. So the same table comes out

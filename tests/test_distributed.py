@@ -875,3 +875,34 @@ def test_categories_that_are_not_public_are_in_no_partition(synchronous):
     released = release(imputer, dd.from_pandas(jobs, npartitions=3))
     parts = [released._meta, *dask.compute(*released.to_delayed())]
     assert [part["Job"].cat.categories.tolist() for part in parts] == [["a", "b"]] * 4
+
+
+def kings(**options):
+    """A table of which only rows to drop are kings, and nobody is a public unicorn; the kings are in one partition."""
+    jobs = pd.Categorical(["b", "a"] * 49 + ["THE KING", None], ["UNICORN", "b", "THE KING", "a"], **options)
+    return pd.DataFrame({"Job": jobs, "Debt": [*np.arange(98.0), 1e6, 3.0], "Age": np.arange(100)})
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+@pytest.mark.parametrize("more", [(), (LaplaceNoise(**NOISE),), (DistributionImputer(random_state=1),)])
+def test_a_category_that_only_dropped_rows_had_is_in_no_partition(synchronous, tmp_path, ordered, more):
+    more = [step.set_params(bounds={"Age": (0, 120)}) if isinstance(step, LaplaceNoise) else step for step in more]
+    steps = make_pipeline(OutlierDropper(columns="Debt"), *more)
+    released = release(steps, dd.from_pandas(kings(ordered=ordered), npartitions=3))
+    parts = [released._meta, *dask.compute(*released.to_delayed())]
+    assert [part["Job"].cat.categories.tolist() for part in parts] == [["UNICORN", "b", "a"]] * 4
+    in_memory = clone(steps).fit_transform(kings(ordered=ordered))
+    pd.testing.assert_series_equal(released["Job"].compute(), in_memory["Job"])
+    for part in parts:
+        part.to_parquet(tmp_path / "part.parquet")
+        assert b"KING" not in (tmp_path / "part.parquet").read_bytes()
+
+
+@pytest.mark.parametrize("drop_at", ["fit", "always"])
+def test_served_partitions_name_the_categories_of_the_rows_that_are_left(synchronous, drop_at):
+    step = OutlierDropper(columns="Debt", drop_at=drop_at).fit(kings())
+    served = transform(step, dd.from_pandas(kings(), npartitions=3))
+    in_memory = step.transform(kings())
+    assert ("THE KING" in in_memory["Job"].cat.categories) == (drop_at == "fit")
+    for part in [served._meta, *dask.compute(*served.to_delayed())]:
+        assert part["Job"].dtype == in_memory["Job"].dtype
