@@ -51,6 +51,9 @@ class PartialFitMixin:
         if "_has_forgotten" in vars(self):
             raise ValueError(self._forgotten("partial_fit"))
         chunk = self._collect(self._read(X, reset=before is None))
+        if before is None:
+            for name in _learned(self):
+                delattr(self, name)
         self._collected = chunk if before is None else before.merged(chunk)
         return self
 
@@ -149,3 +152,9 @@ class PartialFitMixin:
             f"{name} has learned and forgotten what it had collected, so {method} has nothing to add to. Call fit or "
             "partial_fit on a clone, with all chunks; a copy.deepcopy made before the first use can go on."
         )
+
+
+def _learned(step) -> list[str]:
+    """Return the names of the attributes that `fit` has learned, apart from what columns there are."""
+    names = (name for name in vars(step) if name.endswith("_") and not name.startswith("_"))
+    return [name for name in names if name not in ("n_features_in_", "feature_names_in_")]

@@ -188,6 +188,26 @@ class OutlierDropper(PartialFitMixin, RowDropperMixin, PrivacyTransformer):
         """
         return super(OutlierDropper, self.finish()).keep_mask(X)
 
+    def release(self, X):
+        """Return the table as it may be released by what was learned, with which rows of it that holds.
+
+        So a table larger than memory is released chunk by chunk, by a step that is fitted already. What `partial_fit`
+        has collected is learned first.
+
+        Parameters
+        ----------
+        X : dataframe or array-like of shape (n_rows, n_columns)
+            The table, or a part of it, with the columns seen by `fit` or `partial_fit`.
+
+        Returns
+        -------
+        X_out : same container as `X`, of shape (n_rows_kept, n_columns_out)
+            The released rows.
+        keep : ndarray of bool of shape (n_rows,)
+            Which rows of `X` they are.
+        """
+        return super(OutlierDropper, self.finish()).release(X)
+
     def _fit(self, frame):
         self._check_parameters()
         factors = self._factors(self._watched_columns(frame))

@@ -13,7 +13,7 @@ from sklearn.exceptions import NotFittedError
 from test_noise_audit import STEPS as AUDITED
 from test_noise_audit import leaked, planted
 
-from skdp import DistributionImputer, KAnonymizer, OutlierDropper, QuantileBinner
+from skdp import DistributionImputer, KAnonymizer, OutlierDropper, Pipeline, QuantileBinner
 from skdp.bounds import DPBounds
 from skdp.ledger import PrivacyLedger
 
@@ -191,3 +191,32 @@ def test_no_planted_value_is_left_in_a_finished_step(step):
         assert leaked([pickle.dumps(collecting)], table) >= 1000  # which is what the search must find, if it is there
     finished = collecting.finish()
     assert leaked([pickle.dumps(finished), str(vars(finished)).encode(), repr(finished).encode()], table) == 0
+
+
+@pytest.mark.parametrize("seen_before", [False, True])
+@pytest.mark.parametrize(
+    ("make", "use"),
+    [
+        (OutlierDropper, lambda step, X: step.release(X)[1]),
+        (OutlierDropper, lambda step, X: step.keep_mask(X)),
+        (OutlierDropper, lambda step, X: step.transform(X)["n"]),
+        (lambda: OutlierDropper(action="clip"), lambda step, X: step.release(X)[0]["n"]),
+        (lambda: OutlierDropper(drop_at="always"), lambda step, X: step.transform(X)["n"]),
+        (lambda: QuantileBinner(2), lambda step, X: step.transform(X)["n"].astype(str)),
+        (lambda: QuantileBinner(2), lambda step, X: step.inverse_transform(step.transform(X))["n"]),
+        (lambda: KAnonymizer(2), lambda step, X: step.transform(X)["n"].astype(str)),
+        (OutlierDropper, lambda step, X: Pipeline([("drop", step)]).release(X)[1]),
+    ],
+)
+def test_whatever_is_used_first_learns_from_the_chunks(make, use, seen_before):
+    X = pd.DataFrame({"n": [1.0, 2, 3, 4, 5, 6, 100]})
+    step = make().fit(1000 * X) if seen_before else make()
+    found, expected = use(step.partial_fit(X), X), use(make().fit(X), X)
+    np.testing.assert_array_equal(np.asarray(found), np.asarray(expected))
+
+
+def test_what_was_learned_before_goes_with_the_first_chunk(step, table):
+    step = clone(step).fit(table)
+    names = {name for name in vars(step) if name.endswith("_") and not name.endswith("_in_")}
+    assert names and not names & set(vars(step.partial_fit(table)))
+    assert names == names & set(vars(step.finish()))
