@@ -53,7 +53,7 @@ class PrivacyLedger:
     Raises
     ------
     ParameterError
-        If a cap is no such number, or is not the one that the file was made with.
+        If `path` is no path, or a cap is no such number, or not the one that the file was made with.
     LedgerError
         If the file cannot be made or read, or is no ledger; an ``OSError``. A new one is not made beside what a ledger
         that was deleted left there (``-wal``, ``-shm``). By `charge`, also if the file cannot be written, be it
@@ -76,6 +76,11 @@ class PrivacyLedger:
     Charges add up by basic composition (Dwork, Kenthapadi, McSherry, Mironov and Naor, *Our data, ourselves: privacy
     via distributed noise generation*, EUROCRYPT 2006), exactly: this is what the cap holds for. `composed` gives the
     tighter figure for Gaussian noise.
+
+    Each charge is for a table in which each record is one row. Where steps in front have copied records, as
+    `skdp.FakerSynthesizer` does with ``count=``, it counts a copy as if it were a record of its own, and so too little
+    for the record; `skdp.privacy_guarantee` says ∞ there. Nor does a ledger know what was taken back: where a backup of
+    it, or of the unfinished folder of a release, is put back, what was released since is charged to nothing.
 
     A step fitted through the ``memory=`` of a pipeline is charged when it runs. When its cached output is used again,
     that is the same noise, and no new charge.
@@ -110,7 +115,7 @@ class PrivacyLedger:
         if epsilon is not None and delta is None:
             delta = Fraction(0)
         self._temporary = path is None
-        self.path = _ledger_file.temporary_path() if path is None else os.path.realpath(os.fspath(path))
+        self.path = _ledger_file.temporary_path() if path is None else os.path.realpath(_checked_path(path))
         made = _ledger_file.create(self.path, epsilon, delta)
         _ledger_file.acknowledge(self.path)
         if made is None:
@@ -379,6 +384,18 @@ def _handle(
     ledger.path, ledger.epsilon, ledger.delta, ledger._temporary = path, epsilon, delta, temporary
     ledger._identity = identity
     return ledger
+
+
+def _checked_path(path: Any) -> str:
+    """Return a path as text that a file system can have."""
+    try:
+        text = os.fspath(path)
+        usable = isinstance(text, str) and "\0" not in text and bool(os.fsencode(text))
+    except (TypeError, UnicodeEncodeError):
+        usable = False
+    if not usable:
+        raise invalid("PrivacyLedger", "path", path, "the name of a file (str or PathLike) or None")
+    return text
 
 
 def _checked_cap(name: str, value: Any) -> Fraction:

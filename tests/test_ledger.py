@@ -32,6 +32,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import skdp
 from skdp import (
     BudgetExceededError,
+    FakerSynthesizer,
     LaplaceNoise,
     LedgerError,
     OutlierDropper,
@@ -45,6 +46,7 @@ from skdp import (
 from skdp._checks import ParameterError
 from skdp.accounting import compose
 from skdp.cli import main
+from skdp.specifications import Copy
 
 # what Python says of os.fork in a process with threads, from 3.12 on; here forks are the point
 pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
@@ -868,3 +870,19 @@ def test_an_empty_ledger_prints_its_cap(path, capsys):
     PrivacyLedger(path, epsilon=2)
     main(["ledger", path])
     assert capsys.readouterr().out == "0 entries; ε = 0 spent of 2; 2 is left\n"
+
+
+@pytest.mark.parametrize("path", [5, True, 1.5, b"budget.db", [], "", "a\0b", "\ud800"])
+def test_a_path_that_is_none_is_refused_as_other_parameters_are(path):
+    with pytest.raises(ParameterError, match="The 'path' parameter of PrivacyLedger must be the name of a file"):
+        PrivacyLedger(path)
+
+
+def test_a_copy_of_a_record_counts_as_a_record_of_its_own():
+    """What the Notes say: three rows are charged as three records, though there were two."""
+    ledger = PrivacyLedger()
+    request = pd.DataFrame({"Age": [30.0, 40.0], "Records": [2, 1]})
+    copies = FakerSynthesizer({"Age": Copy("Age")}, count="Records", random_state=1)
+    pipeline = make_pipeline(copies, LaplaceNoise(bounds={"Age": (0, 100)}, ledger=ledger)).fit(request)
+    assert len(pipeline.transform(request)) == 3
+    assert ledger.entries()[["epsilon", "rows"]].to_numpy().tolist() == [[1.0, 3]]
