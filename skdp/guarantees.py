@@ -214,9 +214,6 @@ def _walk_search(search: Any, path: tuple, columns: list[Column], account: Accou
         where = label(search, path, "scoring")
         account.reasons.append(f"{where}: how often this scorer noises the data cannot be told; {_ASK_A_LEDGER}")
         times = 1
-    if not _takes_each_row_once(search.cv):
-        where = label(search, path, "cv")
-        account.reasons.append(f"{where}: how often a split takes one record cannot be told; {_ASK_A_LEDGER}")
     inside, fitted = (*path, "estimator"), search.best_estimator_
     for number, candidate in enumerate(search.cv_results_["params"]):
         scales, unknown = _scales(fitted, candidate, inside)
@@ -228,6 +225,9 @@ def _walk_search(search: Any, path: tuple, columns: list[Column], account: Accou
         account.absorb(trial, int(search.n_splits_) * times)
         if number == 0 and trial.parts:
             account.conditions.append(_SAME_COLUMNS)
+            if not _takes_each_row_once(search.cv):
+                where = label(search, path, "cv")
+                account.reasons.append(f"{where}: how often a split takes one record cannot be told; {_ASK_A_LEDGER}")
     return _walk(fitted, inside, columns, account)
 
 
@@ -238,9 +238,10 @@ def _walk_private_search(search: Any, path: tuple, columns: list[Column], accoun
     for part in winner.parts:
         account.reasons += part.reasons
         account.conditions += part.conditions
-    if given.crossed and not winner.reasons:  # other candidates may have noised what the winner leaves out
+    if (given.crossed or given.gaps) and not winner.reasons:  # other candidates may see what the winner does not
         account.reasons.append(
-            f"{label(search, path)}: the cells given to it may depend on other records by what was done before"
+            f"{label(search, path)}: one record may show in many cells given to it, or in which of them are missing, "
+            "by what was done before; do that inside the search"
         )
     winner.parts = [search.privacy_guarantee_]
     winner.protected |= given.raw

@@ -604,20 +604,28 @@ def test_a_private_search_gives_the_reasons_of_its_winner():
     share_of_the_largest = FunctionTransformer(lambda X: X / X.max())
     found = privacy_guarantee(make_pipeline(share_of_the_largest, private_search(noise())).fit(numbers(), Y))
     assert only_reason(found) == (
-        "privatesearchcv > estimator > laplacenoise (LaplaceNoise): the cells of columns 'Age', 'Debt' may depend on "
-        "other records by what was done before"
+        "privatesearchcv > estimator > laplacenoise (LaplaceNoise): one record may show in many cells of columns "
+        "'Age', 'Debt' by what was done before"
     )
 
 
-def test_a_private_search_among_cells_that_depend_on_others_has_no_guarantee_whatever_its_winner_sees():
-    shift = FunctionTransformer(lambda X: X - X.mean())
-    front = ColumnTransformer([("a", "passthrough", ["Age"]), ("d", shift, ["Debt"])], verbose_feature_names_out=False)
+@pytest.mark.parametrize(
+    "before",
+    [
+        FunctionTransformer(lambda X: X - X.mean()),
+        OutlierDropper("quantile", epsilon=1, bounds=(0, 100), action="mask"),
+    ],
+    ids=["many cells", "gaps"],
+)
+def test_a_private_search_among_cells_that_tell_of_others_has_no_guarantee_whatever_its_winner_sees(before):
+    front = ColumnTransformer([("a", "passthrough", ["Age"]), ("d", before, ["Debt"])], verbose_feature_names_out=False)
     blind = ColumnTransformer([("n", noise(), ["Age"])])
     found = privacy_guarantee(
         make_pipeline(front.set_output(transform="pandas"), private_search(blind)).fit(numbers(), Y)
     )
     assert only_reason(found) == (
-        "privatesearchcv (PrivateSearchCV): the cells given to it may depend on other records by what was done before"
+        "privatesearchcv (PrivateSearchCV): one record may show in many cells given to it, or in which of them are "
+        "missing, by what was done before; do that inside the search"
     )
 
 
@@ -682,6 +690,12 @@ def test_a_search_whose_splits_are_not_known_any_more_has_no_guarantee():
     for cv in (Splitter(), iter([(np.arange(40), np.arange(40, 60))])):
         search = GridSearchCV(model(), {"logisticregression__C": [1]}, cv=cv).fit(numbers(), Y)
         assert REASON_OF_CV in only_reason(privacy_guarantee(search))
+
+
+def test_splits_are_nobody_s_business_where_the_noise_is_in_front_of_the_search():
+    splits = [(np.arange(40), np.r_[np.arange(40, 60), 59, 59])] * 2
+    search = GridSearchCV(LogisticRegression(), {"C": [1, 2]}, cv=splits)
+    assert guarantee(noise(), search, table=numbers()).epsilon == 2
 
 
 def test_splits_that_take_each_row_once_are_counted_however_they_are_given():
