@@ -141,8 +141,8 @@ class ParquetChunks:
         How many rows the table has.
     columns : list
         Its columns.
-    categories_in_use : dict of str to set
-        Of each column of categories, those that any row has.
+    public_categories : dict of str to set
+        Of each column of categories, those that no row has.
 
     Raises
     ------
@@ -226,14 +226,15 @@ class ParquetChunks:
         """Return the categories of each categorical column, of all chunks, in the order in which they turn up."""
         names = [name for name in self._whole if isinstance(self._whole[name].dtype, pd.CategoricalDtype)]
         found: dict[str, pd.Index] = {}
-        self.categories_in_use: dict[str, set] = {name: set() for name in names}
+        used: dict[str, set] = {name: set() for name in names}
         for table in self._tables(names) if names else ():
             chunk = self._as_pandas(table)[names]
-            for name, used in _frames.categories_in_use(_frames.read(chunk)).items():
-                self.categories_in_use[name] |= used
+            for name, own in _frames.listed_categories(_frames.read(chunk)).items():
+                used[name] |= own.used
             for name, values in chunk.items():
                 known = found.get(name, values.cat.categories)
                 found[name] = known.append(values.cat.categories.difference(known, sort=False))
+        self.public_categories = {name: set(categories) - used[name] for name, categories in found.items()}
         return found
 
 

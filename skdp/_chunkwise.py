@@ -377,13 +377,17 @@ def released(
     """
     *front, last = stages(account.recipe.pipeline.steps)
     drops = any(may_drop(step) for _, step in account.recipe.pipeline.steps)
-    seen = getattr(chunks, "categories_in_use", {}) if drops else {}
+    public = getattr(chunks, "public_categories", {})
     seeded = any(is_seeded(step) for _, step in account.recipe.pipeline.steps)
 
     def arrow(table: Any) -> pa.Table:
-        # by chunk, since only at the end of the table it is known what none of its rows has
-        frame = _frames.read(pa.table(_frames.arrow_table(table)))
-        return _frames.without_categories(frame, seen).to_native()
+        arrays = pa.table(_frames.arrow_table(table))
+        if not drops:
+            return arrays
+        listed = _frames.listed_categories(_frames.read(table)).items()
+        # ordered ones are labels that a step has made, the same in each chunk
+        strange = {name: own.all - public.get(name, set()) for name, own in listed if not own.ordered}
+        return _frames.without_categories(_frames.read(arrays), strange).to_native()
 
     def release(part: Part) -> tuple[pa.Table | None, Look]:
         if part.number < len(done):

@@ -11,13 +11,13 @@ import pandas as pd
 from skdp._checks import MissingColumnError
 from skdp._chunkwise import learns_nothing
 from skdp._coding import added
+from skdp._frames import Listed
 from skdp._partitions import (
     Chain,
     PartitionError,
     Place,
     Secret,
     Shape,
-    categories_in_use,
     charge,
     common_table,
     count_rows,
@@ -27,6 +27,7 @@ from skdp._partitions import (
     first_of_each,
     fitted,
     is_charged,
+    listed_categories,
     merged,
     merged_categories,
     merged_values,
@@ -130,18 +131,22 @@ class Steps:
             self.table = self.table.in_blocks()
 
     def gone(self, chain: Chain) -> dict[str, set]:
-        """Return the categories, by column, that rows of the table had, and none has that the chain leaves.
+        """Return the categories, by column, that no row that the chain leaves has, but for public ones.
 
-        Where no step drops rows, or there are no categories, nothing is computed.
+        These are such as no row of the table had, and labels in an order that a step has made. Where no step drops
+        rows, or there are no categories, nothing is computed.
         """
         listed = any(isinstance(dtype, pd.CategoricalDtype) for dtype in self.whole.empty.dtypes)
         if not listed or not any(self._drops(step) for _, step in self.steps):
             return {}
-        before = self.whole.done(categories_in_use, Chain((), self.secret))
-        after = self.table.done(categories_in_use, chain)
-        trees = [in_a_tree(tasks, merged_categories) for tasks in (before, after)]
-        seen, left = computed(trees, self.whole.parts)
-        return {column: seen[column] - left[column] for column in seen.keys() & left.keys()}
+        before = self.whole.done(listed_categories, Chain((), self.secret))
+        after = self.table.done(listed_categories, chain)
+        held, left = computed([in_a_tree(tasks, merged_categories) for tasks in (before, after)], self.whole.parts)
+        gone = {}
+        for column, own in left.items():
+            had = held.get(column, Listed(set(), set(), False))
+            gone[column] = (own.all - own.used) & (had.used if own.ordered else own.all - (had.all - had.used))
+        return gone
 
     def _drops(self, step: Any) -> bool:
         return may_drop(step) and (self.drops or getattr(step, "drop_at", "fit") == "always")

@@ -7,7 +7,7 @@ position and never by index alignment; frames are never changed in place.
 
 from collections.abc import Collection, Iterable, Mapping
 from numbers import Number
-from typing import Any
+from typing import Any, NamedTuple
 
 import narwhals as nw
 import numpy as np
@@ -409,20 +409,36 @@ def _pandas_rows(table: pd.DataFrame, keep: np.ndarray) -> pd.DataFrame:
     return kept
 
 
-def categories_in_use(frame: nw.DataFrame) -> dict[str, set]:
-    """Return which of its categories each column holds that lists any."""
+class Listed(NamedTuple):
+    """The categories that a column lists, those of them that it holds, and whether their order is told."""
+
+    all: set
+    used: set
+    ordered: bool
+
+    def merged(self, other: "Listed") -> "Listed":
+        """Return those of two parts of the column."""
+        return Listed(self.all | other.all, self.used | other.used, self.ordered or other.ordered)
+
+
+def listed_categories(frame: nw.DataFrame) -> dict[str, Listed]:
+    """Return the categories of each column that lists any."""
     found = {column: _series.categories_in_use(frame.get_column(column)) for column in frame.columns}
-    return {column: set(own[0][own[1]]) for column, own in found.items() if own is not None}
+    return {
+        column: Listed(set(own[0]), set(own[0][own[1]]), category_order(frame, column) is not None)
+        for column, own in found.items()
+        if own is not None
+    }
 
 
-def without_categories(frame: nw.DataFrame, seen: Mapping[str, Collection]) -> nw.DataFrame:
-    """Return the frame without those categories of `seen`, by column, that none of its rows has; others stay."""
+def without_categories(frame: nw.DataFrame, strange: Mapping[str, Collection]) -> nw.DataFrame:
+    """Return the frame without those categories of `strange`, by column, that none of its rows has; others stay."""
     left = {}
-    for column in filter(frame.columns.__contains__, seen):
+    for column in filter(frame.columns.__contains__, strange):
         series = frame.get_column(column)
         categories, used = _series.categories_in_use(series) or (None, np.ones(1, dtype=bool))
         if not used.all():
-            stay = used | ~categories.isin(list(seen[column]))
+            stay = used | ~categories.isin(list(strange[column]))
             left |= {} if stay.all() else {column: _series.recategorised(series, stay)}
     return _replaced(frame, left) if left else frame
 

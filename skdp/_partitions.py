@@ -287,14 +287,15 @@ def outline(chain: Chain, part: pd.DataFrame, place: Place) -> pd.DataFrame:
     return chain.run(part.head(_FEW), place).iloc[:0]
 
 
-def categories_in_use(chain: Chain, part: pd.DataFrame, place: Place) -> dict[str, set]:
-    """Return which of its categories each column of a partition holds, as some steps release it."""
-    return _frames.categories_in_use(_frames.read(chain.run(part, place)))
+def listed_categories(chain: Chain, part: pd.DataFrame, place: Place) -> dict[str, _frames.Listed]:
+    """Return the categories of each column of a partition, as some steps release it."""
+    return _frames.listed_categories(_frames.read(chain.run(part, place)))
 
 
-def merged_categories(one: dict[str, set], other: dict[str, set]) -> dict[str, set]:
+def merged_categories(one: dict[str, _frames.Listed], other: dict[str, _frames.Listed]) -> dict[str, _frames.Listed]:
     """Return the categories of both."""
-    return {column: one.get(column, set()) | other.get(column, set()) for column in {**one, **other}}
+    both = {column: own.merged(other[column]) for column, own in one.items() if column in other}
+    return {**one, **other, **both}
 
 
 def count_rows(chain: Chain, part: pd.DataFrame, place: Place) -> int:

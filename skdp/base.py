@@ -277,7 +277,8 @@ class RowDropperMixin(TransformerMixin):
     def _released(self, frame, keep):
         """Return the frame cut to `keep` (None keeps every row) or with its cells masked, then transformed."""
         if keep is not None and not keep.all():
-            seen = {} if is_in_parts() else _frames.categories_in_use(frame)  # parts must stay alike
+            listed = {} if is_in_parts() else _frames.listed_categories(frame)  # parts must stay alike
+            seen = {column: own.used for column, own in listed.items()}
             frame = _frames.without_categories(_frames.filter_rows(frame, keep), seen)
         if self.action == "mask":
             frame = _frames.blank(frame, self._flagged(frame))

@@ -621,3 +621,16 @@ def test_a_release_of_categories_that_was_stopped_goes_on(folder, monkeypatch):
     assert release_jobs(folder, OUTLIERS + NOISE, "again", *seeded, "--resume") == 0
     for one, other in zip(files_of(folder / "out"), files_of(folder / "again"), strict=True):
         assert one.read_bytes() == other.read_bytes()
+
+
+def test_a_name_that_was_cleaned_in_front_of_the_step_that_drops_it_is_in_no_byte_either(folder):
+    """What becomes of the categories of the table is as little public as they are."""
+    table = pd.DataFrame({"Name": pd.Categorical(["Mr. Tom Lee", "Dra. Ana Ruiz"] * 500), "Debt": [3.0, 4.0] * 500})
+    table.loc[7, :] = None
+    table["Name"] = table["Name"].cat.add_categories("Sir Arthur King")
+    table.loc[7, :] = "Sir Arthur King", 1e6
+    table.to_parquet(folder / "jobs.parquet")
+    recipe = '[[steps]]\nuse = "PIICleaner"\nnames = ["Name"]\n' + OUTLIERS
+    assert release_jobs(folder, recipe, "out", "--chunk-rows", "200") == 0
+    assert not any(b"King" in file.read_bytes() for file in files_of(folder / "out"))
+    assert set(pd.read_parquet(folder / "out")["Name"].unique()) == {"Tom Lee", "Ana Ruiz"}

@@ -906,3 +906,12 @@ def test_served_partitions_name_the_categories_of_the_rows_that_are_left(synchro
     assert ("THE KING" in in_memory["Job"].cat.categories) == (drop_at == "fit")
     for part in [served._meta, *dask.compute(*served.to_delayed())]:
         assert part["Job"].dtype == in_memory["Job"].dtype
+
+
+def test_a_name_that_was_cleaned_in_front_of_the_step_that_drops_it_is_in_no_partition(synchronous):
+    names = ["Mr. Tom Lee", "Dra. Ana Ruiz"] * 50 + ["Sir Arthur King"]
+    table = pd.DataFrame({"Name": pd.Categorical(names), "Debt": [3.0, 4.0] * 50 + [1e6]})
+    steps = make_pipeline(PIICleaner(names="Name"), OutlierDropper(columns="Debt"))
+    released = release(steps, dd.from_pandas(table, npartitions=3))
+    for part in [released._meta, *dask.compute(*released.to_delayed())]:
+        assert sorted(part["Name"].cat.categories) == ["Ana Ruiz", "Tom Lee"]
