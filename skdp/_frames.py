@@ -5,7 +5,7 @@ Every step works on a narwhals ``DataFrame`` that `read` makes of whatever it wa
 position and never by index alignment; frames are never changed in place.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from numbers import Number
 from typing import Any, NamedTuple
 
@@ -433,12 +433,26 @@ def listed_categories(frame: nw.DataFrame) -> dict[str, Listed]:
 
 def without_categories(frame: nw.DataFrame, strange: Mapping[str, Collection]) -> nw.DataFrame:
     """Return the frame without those categories of `strange`, by column, that none of its rows has; others stay."""
+    return _without(frame, strange, lambda column, categories: categories.isin(list(strange[column])))
+
+
+def without_categories_of(frame: nw.DataFrame, before: nw.DataFrame) -> nw.DataFrame:
+    """Return the frame, some rows of another, without those categories that only other rows of that have."""
+
+    def strange(column: str, categories: pd.Index) -> np.ndarray:
+        listed, used = _series.categories_in_use(before.get_column(column))
+        return used if listed.equals(categories) else categories.isin(listed[used])
+
+    return _without(frame, before.columns, strange)
+
+
+def _without(frame: nw.DataFrame, columns: Collection[str], strange: Callable) -> nw.DataFrame:
     left = {}
-    for column in filter(frame.columns.__contains__, strange):
+    for column in filter(columns.__contains__, frame.columns):
         series = frame.get_column(column)
         categories, used = _series.categories_in_use(series) or (None, np.ones(1, dtype=bool))
         if not used.all():
-            stay = used | ~categories.isin(list(strange[column]))
+            stay = used | ~strange(column, categories)
             left |= {} if stay.all() else {column: _series.recategorised(series, stay)}
     return _replaced(frame, left) if left else frame
 

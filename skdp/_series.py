@@ -124,7 +124,9 @@ def recategorised(series: nw.Series, stay: np.ndarray) -> nw.Series:
     """Return the series, which lists categories, without those where `stay` is False: it holds none of them."""
     native = series.to_native()
     if isinstance(native, pd.Series) and isinstance(native.dtype, pd.CategoricalDtype):
-        return nw.from_native(native.cat.set_categories(native.cat.categories[stay]), series_only=True)
+        codes = np.append(np.cumsum(stay) - stay, -1)[native.array.codes]
+        held = pd.Categorical.from_codes(codes, native.cat.categories[stay], ordered=native.cat.ordered)
+        return nw.from_native(pd.Series(held, index=native.index, name=native.name), series_only=True)
     if not _is_dictionary(series):
         left = [category for category, stays in zip(series.dtype.categories, stay, strict=True) if stays]
         return series.cast(nw.String).cast(nw.Enum(left))

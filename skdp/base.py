@@ -277,9 +277,9 @@ class RowDropperMixin(TransformerMixin):
     def _released(self, frame, keep):
         """Return the frame cut to `keep` (None keeps every row) or with its cells masked, then transformed."""
         if keep is not None and not keep.all():
-            listed = {} if is_in_parts() else _frames.listed_categories(frame)  # parts must stay alike
-            seen = {column: own.used for column, own in listed.items()}
-            frame = _frames.without_categories(_frames.filter_rows(frame, keep), seen)
+            held, frame = frame, _frames.filter_rows(frame, keep)
+            if not is_in_parts():  # which must stay alike: who puts them together sees to it
+                frame = _frames.without_categories_of(frame, held)
         if self.action == "mask":
             frame = _frames.blank(frame, self._flagged(frame))
         return self._transform(frame)

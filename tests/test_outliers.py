@@ -749,3 +749,12 @@ def test_a_category_that_a_row_still_has_stays():
     released = OutlierDropper(columns="Income").fit_transform(table)
     assert len(released) == 20
     assert categories_of(released) == ["UNICORN", "b", "a"]
+
+
+def test_categories_of_an_arrow_table_in_chunks_go_by_their_names():
+    jobs = pa.chunked_array([pa.array([word]).dictionary_encode() for word in ("THE KING", "a", "b")])
+    released = OutlierDropper(columns="Income", method="mad").fit_transform(
+        pa.table({"Job": pa.chunked_array([*jobs.chunks, *jobs.chunks[1:] * 9]), "Income": [1e6, *[1.0, 2.0] * 10]})
+    )
+    assert "THE KING" not in str(released["Job"].unify_dictionaries().chunk(0).dictionary)
+    assert len(released) == 20
