@@ -1,6 +1,7 @@
 """Columns outside a frame: NumPy and Arrow arrays taken, joined and factorised alike."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,12 +38,26 @@ def is_text(kind: pa.DataType) -> bool:
     return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
 
 
+@contextmanager
+def characters_of(column: object = None) -> Iterator[None]:
+    """Name the column whose text is none: with half of a surrogate pair, which Python's error would show with all."""
+    try:
+        yield
+    except UnicodeEncodeError:
+        where = "A column" if column is None else f"Column {column!r}"
+        raise ValueError(
+            f"{where} holds text that is not valid Unicode (lone surrogates, U+D800 to U+DFFF); read the file anew in "
+            "its own encoding, or put '?' in their place by text.encode('utf-8', 'replace').decode()."
+        ) from None
+
+
 def as_arrow(values: Any) -> Any:
     """Return values of any container (series, list, array) as an Arrow array; NumPy arrays of objects stay."""
     if isinstance(values, pa.Array | pa.ChunkedArray):
         return one_chunk(values)
     try:
-        return one_chunk(pa.array(values, from_pandas=True))
+        with characters_of():
+            return one_chunk(pa.array(values, from_pandas=True))
     except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
         return np.array(list(values), dtype=object)
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from skdp import _frames, _levels
+from skdp._arrays import characters_of
 from skdp._scales import Runs, tally
 
 
@@ -115,7 +116,9 @@ def _merged_in_csv(frame, column: str, codes: np.ndarray) -> np.ndarray:
     first[codes[::-1]] = np.arange(len(codes))[::-1]
     values = _frames.take_rows(frame.select([column]), first)
     absent = _frames.missing(values, column)
-    cells = pd.Series(values.get_column(column).to_list(), dtype=object).astype("str").mask(absent)
+    cells = pd.Series(values.get_column(column).to_list(), dtype=object)
+    with characters_of(column):
+        cells = cells.astype("str").mask(absent)
     merged, n_merged = _read_back(cells)
     alike, n_alike = _levels.factorise(values, [column])
     if n_alike < size:  # objects that are equal, and spelled in two ways

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from sklearn.utils.validation import check_array
 
 from skdp import _series
-from skdp._arrays import one_chunk
+from skdp._arrays import characters_of, one_chunk
 from skdp._checks import check_no_nul, check_unique_names, not_single
 
 
@@ -120,7 +120,12 @@ def _to_polars(frame: nw.DataFrame) -> Any:
         for column in columns_of_kind(frame, "other")
         if _series.is_object(frame.get_column(column))
     }
-    table = nw.from_native(assign(frame, mixed).to_polars())
+    with characters_of():
+        try:
+            table = nw.from_native(assign(frame, mixed).to_polars())
+        except UnicodeEncodeError:
+            arrow_table(frame.to_native())  # which names the column
+            raise
     levels = {column: dtype.categories for column, dtype in frame.schema.items() if dtype == nw.Enum}
     casts = [nw.col(column).cast(nw.String).cast(nw.Enum(values)) for column, values in levels.items()]
     return table.with_columns(*casts).to_native()
@@ -260,6 +265,11 @@ def number_rows(frame: nw.DataFrame, columns: list[str]) -> np.ndarray:
 
 def texts(frame: nw.DataFrame, column: str) -> pa.Array:
     """Return a column as Arrow text, one array; values that are no text (numbers, dates) are spelled out, lists not."""
+    with characters_of(column):
+        return _texts(frame, column)
+
+
+def _texts(frame: nw.DataFrame, column: str) -> pa.Array:
     series = frame.get_column(column)
     if _series.is_object(series):
         try:
@@ -283,7 +293,8 @@ def arrow_column(frame: nw.DataFrame, column: str) -> pa.Array:
     """Return a column as one Arrow array; columns of mixed objects are spelled out."""
     if kind(frame, column) in ("text", "other"):
         return texts(frame, column)
-    return one_chunk(frame.get_column(column).to_arrow())
+    with characters_of(column):  # of categories
+        return one_chunk(frame.get_column(column).to_arrow())
 
 
 def arrow_table(X: Any) -> dict[str, pa.Array]:

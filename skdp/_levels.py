@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from skdp import _frames
-from skdp._arrays import is_text, one_chunk
+from skdp._arrays import characters_of, is_text, one_chunk
 from skdp._checks import not_single
 from skdp._frames import is_text_column
 
@@ -32,7 +32,8 @@ def factorise_spelled(frame: Any, columns: Iterable[str]) -> tuple[np.ndarray, i
         if frame.implementation.is_pandas() and len(frame):
             native = frame.get_column(column).to_native()
             if native.dtype == object and pd.api.types.infer_dtype(native, skipna=True) not in _ALIKE_IF_EQUAL:
-                own = pd.factorize(native.astype("str"))[0] + 1
+                with characters_of(column):
+                    own = pd.factorize(native.astype("str"))[0] + 1
                 codes, size = compress(*pair(codes, size, own, int(own.max()) + 1), ordered=False)
     return codes, size
 
@@ -214,7 +215,8 @@ def _objects(frame: Any, column: str) -> np.ndarray:
 def _plain(frame: Any, column: str) -> Any:
     """Return a column as Arrow values of one type in every library, NaN as null; as objects where kinds are mixed."""
     try:
-        values = one_chunk(frame.get_column(column).to_arrow())
+        with characters_of(column):
+            values = one_chunk(frame.get_column(column).to_arrow())
     except (pa.ArrowInvalid, pa.ArrowTypeError):
         return _objects(frame, column)
     if pa.types.is_nested(values.type) or pa.types.is_fixed_size_binary(values.type):  # polars: addresses of objects

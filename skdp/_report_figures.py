@@ -9,6 +9,7 @@ import pyarrow as pa
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from skdp import _frames, _inspection, metrics
+from skdp._arrays import characters_of
 from skdp._report_columns import HAPPENED, REAL, Step, compared
 from skdp.guarantees import privacy_guarantee
 
@@ -74,7 +75,9 @@ def _is_beyond_metrics(frame: Any, name: str) -> bool:
 def _spelled(frame: Any, name: str) -> pa.Array:
     absent = _frames.missing(frame, name)
     cells = frame.get_column(name).to_list()
-    return pa.array([None if gone else str(cell) for cell, gone in zip(cells, absent, strict=True)], pa.large_string())
+    texts = [None if gone else str(cell) for cell, gone in zip(cells, absent, strict=True)]
+    with characters_of(name):
+        return pa.array(texts, pa.large_string())
 
 
 def count(tables: Tables, pipeline: Any, scenarios: Mapping[str, float]) -> dict:

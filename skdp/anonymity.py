@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from skdp import _frames
+from skdp._arrays import characters_of
 from skdp._checks import ParameterError, check_columns, check_integer, check_option, invalid
 from skdp._coarse_classes import classes_of
 from skdp._coding import Coding, Numbering
@@ -312,7 +313,9 @@ class KAnonymizer(PartialFitMixin, PrivacyTransformer):
         """Return how a quasi-identifier is generalised."""
         given = (self.hierarchies or {}).get(name)
         if given is not None:
-            return Nodes(self, frame, name, read_hierarchy(self, name, given), times)
+            with characters_of(name):
+                hierarchy = read_hierarchy(self, name, given)
+            return Nodes(self, frame, name, hierarchy, times)
         order = _frames.category_order(frame, name)
         if self.labels == "mean" and order is None and _frames.kind(frame, name) == "number":
             return Means(frame, name)
