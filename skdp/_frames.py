@@ -120,15 +120,22 @@ def _to_polars(frame: nw.DataFrame) -> Any:
         for column in columns_of_kind(frame, "other")
         if _series.is_object(frame.get_column(column))
     }
+    spans = [column for column in frame.columns if _series.holds_spans(frame.get_column(column))]
+    frame = assign(frame, mixed | {column: worded_column(frame, column) for column in spans})
     with characters_of():
         try:
-            table = nw.from_native(assign(frame, mixed).to_polars())
+            table = nw.from_native(frame.to_polars())
         except UnicodeEncodeError:
             arrow_table(frame.to_native())  # which names the column
             raise
     levels = {column: dtype.categories for column, dtype in frame.schema.items() if dtype == nw.Enum}
     casts = [nw.col(column).cast(nw.String).cast(nw.Enum(values)) for column, values in levels.items()]
     return table.with_columns(*casts).to_native()
+
+
+def worded_column(frame: nw.DataFrame, column: str) -> nw.Series:
+    """Return a column to be worked on: pandas' intervals and periods as categories of text, any other as it is."""
+    return _series.spelled_spans(frame.get_column(column))
 
 
 def is_text_column(frame: nw.DataFrame, column: str) -> bool:
@@ -158,12 +165,15 @@ def kind(frame: nw.DataFrame, column: str) -> str:
         return "category"
     if dtype in (nw.Date, nw.Datetime) or _series.has_time_zone(frame.get_column(column)):
         return "date"
+    if dtype == nw.Unknown and _series.holds_spans(frame.get_column(column)):
+        return "category"
     return {nw.String: "text", nw.Boolean: "boolean"}.get(type(dtype), "other")
 
 
 def category_order(frame: nw.DataFrame, column: str) -> list[str] | None:
     """Return the categories of a column of ordered categories, lowest first; None for any other column."""
     dtype = frame.schema[column]
+    dtype = worded_column(frame, column).dtype if dtype == nw.Unknown else dtype
     return [str(category) for category in dtype.categories] if dtype == nw.Enum else None
 
 
@@ -270,7 +280,7 @@ def texts(frame: nw.DataFrame, column: str) -> pa.Array:
 
 
 def _texts(frame: nw.DataFrame, column: str) -> pa.Array:
-    series = frame.get_column(column)
+    series = worded_column(frame, column)
     if _series.is_object(series):
         try:
             return _spelled(pa.array(series.to_native(), from_pandas=True), column)
@@ -294,7 +304,7 @@ def arrow_column(frame: nw.DataFrame, column: str) -> pa.Array:
     if kind(frame, column) in ("text", "other"):
         return texts(frame, column)
     with characters_of(column):  # of categories
-        return one_chunk(frame.get_column(column).to_arrow())
+        return one_chunk(worded_column(frame, column).to_arrow())
 
 
 def arrow_table(X: Any) -> dict[str, pa.Array]:
@@ -384,6 +394,7 @@ def filled(frame: nw.DataFrame, column: str, where: np.ndarray, values: Any) -> 
     series = frame.get_column(column)
     if not where.any():
         return series
+    series = _series.spelled_spans(series)
     if _series.is_object(series):
         objects = series.to_native().to_numpy(copy=True)
         objects[where] = np.array(values.to_pylist(), dtype=object) if isinstance(values, pa.Array) else values

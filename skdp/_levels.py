@@ -97,7 +97,7 @@ def sizes(codes: np.ndarray, bound: int) -> np.ndarray:
 
 def _codes(frame: Any, column: str) -> tuple[np.ndarray, int]:
     """Return a number for each value of a column, and a bound on it; equal values have equal numbers."""
-    series = frame.get_column(column)
+    series = _frames.worded_column(frame, column)
     if frame.implementation.is_pandas():
         native = series.to_native()
         if isinstance(native.dtype, pd.CategoricalDtype):
@@ -216,7 +216,7 @@ def _plain(frame: Any, column: str) -> Any:
     """Return a column as Arrow values of one type in every library, NaN as null; as objects where kinds are mixed."""
     try:
         with characters_of(column):
-            values = one_chunk(frame.get_column(column).to_arrow())
+            values = one_chunk(_frames.worded_column(frame, column).to_arrow())
     except (pa.ArrowInvalid, pa.ArrowTypeError):
         return _objects(frame, column)
     if pa.types.is_nested(values.type) or pa.types.is_fixed_size_binary(values.type):  # polars: addresses of objects

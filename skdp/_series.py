@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from skdp._arrays import Categories, decoded, is_text, one_chunk
 
 TEXT = pd.StringDtype(na_value=np.nan)  # pandas' own `str`
+SPANS = (pd.IntervalDtype, pd.PeriodDtype)
 
 
 def pandas_series(values: Any, index: pd.Index | None = None) -> pd.Series:
@@ -80,6 +81,32 @@ def is_object(series: nw.Series) -> bool:
 def has_time_zone(series: nw.Series) -> bool:
     """Whether pandas says so: narwhals knows no zone that has an underscore or a digit in its name."""
     return series.implementation.is_pandas() and isinstance(series.to_native().dtype, pd.DatetimeTZDtype)
+
+
+def holds_spans(series: nw.Series) -> bool:
+    """Whether it is of pandas' intervals or periods, or of categories that are: Arrow has numbers for these alone."""
+    if not series.implementation.is_pandas():
+        return False
+    dtype = series.to_native().dtype
+    if not isinstance(dtype, pd.CategoricalDtype):
+        return isinstance(dtype, SPANS)
+    held = dtype.categories.dtype
+    if pd.api.types.is_object_dtype(held):  # as where bins of several tables were joined
+        return isinstance(next(iter(dtype.categories), None), pd.Interval | pd.Period)
+    return isinstance(held, SPANS)
+
+
+def spelled_spans(series: nw.Series) -> nw.Series:
+    """Return intervals and periods as categories of text, ordered unless some overlap; any other series as it is."""
+    if not holds_spans(series):
+        return series
+    native = series.to_native()
+    if not isinstance(native.dtype, pd.CategoricalDtype):
+        native = native.astype("category")
+        if not getattr(native.cat.categories, "is_overlapping", False):
+            native = native.cat.as_ordered()
+    texts = pd.Index([str(span) for span in native.cat.categories], dtype=TEXT)
+    return nw.from_native(native.cat.rename_categories(texts), series_only=True)
 
 
 def as_floats(series: nw.Series) -> np.ndarray:

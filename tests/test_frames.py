@@ -262,3 +262,68 @@ def test_a_nul_in_the_name_of_a_polars_column_is_refused_before_polars_panics():
     with pytest.raises(ValueError, match=r"must not hold the character NUL. Got 'a\\x00b'; rename it.$"):
         _frames.read(pl.DataFrame({"a\0b": [1, 2]}))
     assert _frames.read(pd.DataFrame({"a\0b": [1, 2]})).columns == ["a\0b"]
+
+
+MONTHS = pd.Series(pd.period_range("2019-11", periods=3, freq="M").take([2, 0, 1, 0]))
+BINS = pd.Series(pd.cut([35, 20, 27, 21], [19.0, 25.0, 30.0, 40.0]))
+SPANS = {
+    "cut": (BINS, ["(19.0, 25.0]", "(25.0, 30.0]", "(30.0, 40.0]"]),
+    "intervals": (BINS.astype(BINS.cat.categories.dtype), ["(19.0, 25.0]", "(25.0, 30.0]", "(30.0, 40.0]"]),
+    "bins of objects": (
+        BINS.cat.set_categories(BINS.cat.categories.astype(object)),
+        ["(19.0, 25.0]", "(25.0, 30.0]", "(30.0, 40.0]"],
+    ),
+    "periods": (MONTHS, ["2019-11", "2019-12", "2020-01"]),
+    "categories of periods": (MONTHS.astype("category").cat.as_ordered(), ["2019-11", "2019-12", "2020-01"]),
+}
+
+
+@pytest.mark.parametrize(("cells", "labels"), SPANS.values(), ids=SPANS)
+def test_intervals_and_periods_are_read_as_categories_of_text_in_their_order(cells, labels):
+    frame = _frames.read(pd.DataFrame({"a": cells.where([True, True, True, False])}))
+    assert _frames.kind(frame, "a") == "category"
+    assert _frames.category_order(frame, "a") == labels
+    spelled = [labels[2], labels[0], labels[1], None]
+    assert _frames.texts(frame, "a").to_pylist() == spelled
+    assert _frames.arrow_column(frame, "a").to_pylist() == spelled
+    assert _levels.factorise(frame, ["a"])[1] == 4
+    ranks, among = _levels.levels(frame, "a")
+    assert among.take(pa.array(ranks[:3])).to_pylist() == spelled[:3]
+    assert ranks[3] == -1
+
+
+@pytest.mark.parametrize(("cells", "labels"), SPANS.values(), ids=SPANS)
+def test_intervals_and_periods_that_nobody_asked_for_stay_what_they_are(cells, labels):
+    given = pd.DataFrame({"a": cells, "b": [1.0, 2.0, 3.0, 4.0]})
+    copy = given.copy(deep=True)
+    frame = _frames.filter_rows(_frames.read(given), np.array([True, True, True, False]))
+    frame = _frames.blank(_frames.assign(frame, {"b": np.zeros(3)}), {"a": np.array([True, False, False])})
+    _frames.texts(frame, "a")
+    written = _frames.write(_frames.assign(frame, {"c": np.zeros(3)}), given)
+    pd.testing.assert_series_equal(written["a"], cells[:3].where([False, True, True]), check_names=False)
+    pd.testing.assert_frame_equal(given, copy)
+    assert _frames.write(frame, given, "polars")["a"].to_list() == [None, labels[0], labels[1]]
+
+
+def test_intervals_that_overlap_have_no_order():
+    stays = pd.arrays.IntervalArray.from_tuples([(0, 10), (3, 5), (5, 9)])
+    frame = _frames.read(pd.DataFrame({"a": stays}))
+    assert _frames.category_order(frame, "a") is None
+    assert _frames.texts(frame, "a").to_pylist() == ["(0, 10]", "(3, 5]", "(5, 9]"]
+
+
+@pytest.mark.parametrize("dtype", ["interval[float64]", "period[M]"])
+@pytest.mark.parametrize("categories", [False, True])
+def test_a_column_of_no_interval_or_period_at_all_is_missing(dtype, categories):
+    cells = pd.Series([None, None], dtype=dtype)
+    frame = _frames.read(pd.DataFrame({"a": cells.astype("category") if categories else cells}))
+    assert _frames.texts(frame, "a").to_pylist() == [None, None]
+    assert _levels.factorise(frame, ["a"])[1] == 1
+
+
+def test_a_gap_among_intervals_is_filled_with_text():
+    frame = _frames.read(pd.DataFrame({"a": SPANS["intervals"][0].where([False, True, True, True])}))
+    where = np.array([True, False, False, False])
+    filled = _frames.filled(frame, "a", where, pa.array(["(25.0, 30.0]"], pa.large_string()))
+    written = _frames.write(_frames.assign(frame, {"a": filled}), frame.to_native())
+    assert written["a"].tolist() == ["(25.0, 30.0]", "(19.0, 25.0]", "(25.0, 30.0]", "(19.0, 25.0]"]

@@ -813,3 +813,20 @@ def test_a_release_whose_report_fails_writes_nothing(folder, capsys, monkeypatch
     assert release(folder, "after.csv") == 2
     assert "must end in .html or .json" in capsys.readouterr().err
     assert sorted(folder.iterdir()) == before
+
+
+SPANS = ["age", "bin", "month"]
+
+
+@pytest.mark.parametrize("known", SPANS)
+def test_bins_and_months_of_pandas_are_reported_as_their_texts(known):
+    table = pd.DataFrame({"age": pd.cut(np.arange(40), 4), "secret": list("ab") * 20})
+    table["bin"] = table["age"].astype(table["age"].cat.categories.dtype)
+    table["month"] = pd.period_range("2020-01", periods=40, freq="M")
+    spelled = table.astype({"age": str, "bin": str, "month": str})
+    reports = []
+    for one in (table, spelled.astype({name: pd.CategoricalDtype(spelled[name].unique(), True) for name in SPANS})):
+        released = KAnonymizer(5, quasi_identifiers=known).fit_transform(one)
+        report = DataSafetyReport(one, released, quasi_identifiers=known, sensitive="secret")
+        reports.append(json.loads(report.to_bytes("json")))
+    assert reports[0] == reports[1]
