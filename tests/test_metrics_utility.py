@@ -895,3 +895,40 @@ def test_intervals_and_periods_are_worth_what_their_texts_are(known):
         lambda held, out: metrics.t_closeness(held, "sex", known[0], distance="ordered"),
     ):
         np.testing.assert_equal(figure(table, released), figure(spelled, as_text))
+
+
+def test_a_set_of_values_with_commas_holds_each_of_them_once():
+    """Read as Norway, Oslo, Oslo and Norway, the set of three values had four, and -0.5 of them were told."""
+    table = pd.DataFrame({"place": ["Oslo", "Norway", "Oslo, Norway"] * 4})
+    released = KAnonymizer(12, quasi_identifiers="place").fit_transform(table)
+    assert set(released["place"]) == {"{Norway, Oslo, Oslo, Norway}"}
+    assert metrics.granularity(table, released, "place") == 0
+    repeated = pd.DataFrame({"place": ["{Norway, Norway}"] * 12})
+    assert metrics.granularity(table, repeated, "place") == 0, "no set of KAnonymizer's, so what shares it is covered"
+
+
+def test_of_several_readings_of_a_set_the_one_that_its_rows_make_up_is_taken():
+    table = pd.DataFrame({"place": ["A", "B, C", "A, B", "B", "C"]})
+    released = pd.DataFrame({"place": ["{A, B, C}", "{A, B, C}", "A, B", "B", "C"]})
+    assert metrics.granularity(table, released) == pytest.approx(1 - 2 / 5 / 4), "the set of A and of B, C"
+    named = pd.DataFrame({"place": ["missing", None, "x"]})
+    both = pd.DataFrame({"place": ["{missing, missing}", "{missing, missing}", "x"]})
+    assert metrics.granularity(named, both) == pytest.approx(1 - 2 / 3 / 2), "the text, and what is missing"
+
+
+@pytest.mark.parametrize("tables", [100, pytest.param(1000, marks=pytest.mark.long)])
+def test_granularity_is_that_of_the_anonymizer_however_many_commas_values_hold(tables):
+    """Of values that are made of others, "missing" among them; nothing here is left to chance."""
+    words = ["A", "B", "C", "missing"]
+    pool = words + [", ".join(some) for size in (2, 3) for some in itertools.product(words, repeat=size)]
+    rng = np.random.default_rng(0)
+    for _ in range(tables):
+        values = rng.choice(pool, rng.integers(2, 12), replace=False).tolist() + [None] * rng.integers(2)
+        rows = rng.integers(8, 60)
+        table = pd.DataFrame(
+            {"place": rng.choice(np.array(values, dtype=object), rows), "age": rng.integers(0, 5, rows)}
+        )
+        anonymizer = KAnonymizer(int(rng.integers(2, 7)), quasi_identifiers=list(table)[: rng.integers(1, 3)])
+        released = anonymizer.fit_transform(table)
+        told = metrics.granularity(table, released, anonymizer.quasi_identifiers)
+        assert told == pytest.approx(anonymizer.granularity_, abs=1e-9)

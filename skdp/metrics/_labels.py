@@ -6,7 +6,7 @@ come back from a CSV file.
 
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -205,7 +205,9 @@ class SetReader:
         self._known = dict(self.position)
         if self.scale.size > len(self._known):
             self._known.setdefault(MISSING, len(self._known))
+        self._names = [*sets.values.to_pylist(), MISSING]
         self._longest = max((value.count(", ") for value in self._known), default=0) + 1
+        self.has_commas = self._longest > 1
 
     def members(self, label: str) -> list[int]:
         """Return the positions of the values that a label stands for: those of a set, or itself; none if unknown."""
@@ -224,27 +226,66 @@ class SetReader:
         with_commas = [value for value in self._known if ", " in value and f", {value}, " in f", {inside}, "]
         return own + [self._known[value] for value in (*parts, *with_commas)]
 
+    def is_spelled(self, codes: np.ndarray, label: str) -> bool:
+        """Whether a label is how KAnonymizer spells the set of these values, given in their order."""
+        return len(codes) > 1 and label == "{" + ", ".join(self._names[code] for code in codes) + "}"
+
     def _segmented(self, parts: list[str]) -> list[int]:
         """Return the known values that a set's text is made of; as many as can be where values hold commas."""
-        if self._longest == 1:
+        if not self.has_commas:
             found = [self._known.get(part, -1) for part in parts]
-            return found if min(found) >= 0 else []
-        best: list[list[int] | None] = [[]] + [None] * len(parts)
+            if min(found) >= 0 and len(set(found)) == len(found):
+                return found
+        # a set holds each value once, in their order: what a chain of values may go on with
+        chains: list[list[_Chain]] = [[_Chain(0, -1, None)], *([] for _ in parts)]
         for end in range(1, len(parts) + 1):
             for start in range(max(0, end - self._longest), end):
-                code = self._known.get(", ".join(parts[start:end]))
-                if code is not None and best[start] is not None and len(best[start]) >= len(best[end] or ()):
-                    best[end] = [*best[start], code]
-        return best[-1] or []
+                for code in self._codes_of(", ".join(parts[start:end])):
+                    before = [chain for chain in chains[start] if chain.code < code]
+                    if before:
+                        longest = max(before, key=_Chain.length_of)
+                        chains[end].append(_Chain(longest.length + 1, code, longest))
+        return max(chains[-1], key=_Chain.length_of).members() if chains[-1] else []
+
+    def _codes_of(self, text: str) -> list[int]:
+        """Return the values spelled so: "missing" may be both a value and what stands for none."""
+        codes = [self._known[text]] if text in self._known else []
+        last = self.scale.size - 1
+        return [*codes, last] if text == MISSING and last >= len(self.position) > codes[0] else codes
+
+
+class _Chain(NamedTuple):
+    """Values that the start of a set's text may be made of: how many, the last, and those before."""
+
+    length: int
+    code: int
+    before: Any
+
+    def length_of(self) -> int:
+        return self.length
+
+    def members(self) -> list[int]:
+        found, chain = [], self
+        while chain.before is not None:
+            found.append(chain.code)
+            chain = chain.before
+        return found[::-1]
 
 
 def _set_covers(original: Any, released: Any, column: str) -> np.ndarray:
-    """Return what labels of sets cover; a label that cannot be read covers the values that share it."""
+    """Return what labels of sets cover; a label that cannot be read covers the values that share it.
+
+    Where commas let a label be read in several ways, and the values that share it make it up, it covers these.
+    """
     reader = SetReader(original, column)
     codes, labels = coded(released, column)
     pairs = np.unique(codes * np.int64(reader.scale.size + 1) + reader.codes)
-    shared = np.bincount(pairs // (reader.scale.size + 1), minlength=len(labels) + 1)
-    held = np.array([*(len(reader.members(label)) for label in labels), 0])
+    ends = np.searchsorted(pairs // (reader.scale.size + 1), np.arange(len(labels) + 2))
+    shared, sharing = np.diff(ends), pairs % (reader.scale.size + 1)
+    held = np.zeros(len(labels) + 1, dtype=np.int64)
+    for number, label in enumerate(labels):
+        is_its_own = reader.has_commas and reader.is_spelled(sharing[ends[number] : ends[number + 1]], label)
+        held[number] = shared[number] if is_its_own else len(reader.members(label))
     covered = reader.scale.cover(np.maximum(np.where(held > 0, held, shared), 1))
     own = np.array([*(reader.position.get(label, -1) for label in labels), -1])
     return np.where(own[codes] == reader.codes, 0.0, covered[codes])
