@@ -28,9 +28,10 @@ HAPPENED = {
     "changed": "Changed in another way, or in more than one",
     "rearranged": "The same values in another order: real",
     "untouched": "Untouched: every cell that is released is real",
+    "renamed": "Untouched, under another name: every cell that is released is real",
     "added": "Added: not in the original",
 }
-REAL = ("untouched", "rearranged", "masked", "imputed")
+REAL = ("untouched", "renamed", "rearranged", "masked", "imputed")
 CANNOT_MATCH = "which released record was which original one cannot be told: give 'keep' as fit_release returns it"
 OTHER_ORDER = "the rows of the two tables are not in the same order"
 _STRONGEST = ("fictitious", "noised", "generalised", "imputed")
@@ -84,7 +85,7 @@ def compared(original: Any, released: Any, keep: np.ndarray | None, steps: list[
     show that something did, but not what, are the steps asked. Rows are not matched against what columns show that
     were left as they were.
     """
-    rows = _matched_rows(original, released, keep)
+    rows = matched_rows(original, released, keep)
     drawn = {name for one in steps if one.happened in ("noised", "fictitious") for name in one.columns}
     by_row, by_values, order = {}, {}, _Order()
     for name in [name for name in original.columns if name in released.columns]:
@@ -122,7 +123,7 @@ def _happened(original: Any, released: Any, is_matched: bool, seen: dict, steps:
     return found | {name: "added" for name in released.columns if name not in original.columns}
 
 
-def _matched_rows(original: Any, released: Any, keep: Any) -> np.ndarray | None:
+def matched_rows(original: Any, released: Any, keep: Any) -> np.ndarray | None:
     """Return the position in the original of each released row; None where that cannot be told.
 
     A release that has lost rows and been numbered afresh, as one read from a file is, cannot be matched.
@@ -215,27 +216,27 @@ def _alike(original: Any, released: Any, name: str) -> tuple[np.ndarray, np.ndar
     """Return a column of both tables as codes that are equal for equal cells, -1 for missing; None if kinds differ."""
     kinds = {_frames.kind(original, name), _frames.kind(released, name)}
     if "number" in kinds:
-        columns = [_as_numbers(frame, name) for frame in (original, released)]
+        columns = [as_parsed(frame, name) for frame in (original, released)]
         if any(column is None for column in columns):
             return None, None
     else:
-        columns = [pd.Series(_spelled(frame, name).to_pylist(), dtype=object) for frame in (original, released)]
+        columns = [pd.Series(spelled(frame, name).to_pylist(), dtype=object) for frame in (original, released)]
     codes, _ = pd.factorize(pd.concat(columns, ignore_index=True))
     return codes[: len(original)], codes[len(original) :]
 
 
-def _as_numbers(frame: Any, name: str) -> pd.Series | None:
+def as_parsed(frame: Any, name: str) -> pd.Series | None:
     """Return a column as numbers, which text may spell; None where it holds something else."""
     if frame.schema[name].is_integer():
         return pd.Series(frame.get_column(name).to_list(), dtype="Int64")  # exact, as floats would not be
-    texts = pd.Series(_spelled(frame, name).to_pylist(), dtype=object)
+    texts = pd.Series(spelled(frame, name).to_pylist(), dtype=object)
     if _frames.kind(frame, name) == "number":
         return pd.Series(_frames.numbers(frame, name)).convert_dtypes()
     parsed = pd.to_numeric(texts, errors="coerce")
     return None if (parsed.isna() & texts.notna()).any() else parsed.convert_dtypes()
 
 
-def _spelled(frame: Any, name: str) -> pa.Array:
+def spelled(frame: Any, name: str) -> pa.Array:
     if _frames.kind(frame, name) == "date":
         days = _frames.dates(frame, name)
         return pa.array(np.where(np.isnat(days), None, days.astype(str).astype(object)), pa.large_string())
@@ -270,6 +271,6 @@ def _all_real(before: np.ndarray, after: np.ndarray) -> bool:
 
 def _is_sets(original: Any, released: Any, name: str) -> bool:
     """Whether the release has sets in braces where the original has none."""
-    counts = [pc.sum(pc.match_substring_regex(_spelled(frame, name), r"^\{.*\}$")).as_py() or 0
+    counts = [pc.sum(pc.match_substring_regex(spelled(frame, name), r"^\{.*\}$")).as_py() or 0
               for frame in (original, released)]  # fmt: skip
     return counts[1] > 0 == counts[0]

@@ -1,6 +1,7 @@
 """What a data safety report counts: plain figures of a table and its release, with no cell of either."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from skdp import _frames, _inspection, metrics
 from skdp._arrays import characters_of
 from skdp._report_columns import HAPPENED, REAL, Step, compared
+from skdp._report_names import recognised
 from skdp.guarantees import privacy_guarantee
 
 THRESHOLD = 0.2  # risk above which records are counted: a class of fewer than five
@@ -38,14 +40,57 @@ class Tables:
     """
 
     def __init__(self, original, released, keep, quasi_identifiers, sensitive, target, steps):
+        roles = [*quasi_identifiers, *sensitive, target]
+        self.names = recognised(*_measurable(original, released), keep, quasi_identifiers, roles)
+        if self.names.restored:
+            released = released.rename(self.names.restored)
+            back = {str(name): str(source) for name, source in self.names.restored.items()}
+            steps = [replace(one, columns=tuple(back.get(name, name) for name in one.columns)) for one in steps]
         self.original, self.released = _measurable(original, released)
         self.compared, self.steps = compared(self.original, self.released, keep, steps), steps
         self.quasi_identifiers, self.sensitive, self.target = quasi_identifiers, sensitive, target
         self.common = [name for name in original.columns if name in released.columns]
+        self.copies = [  # of quasi-identifiers, which are known, too, unless they were given another role
+            name for name, source in self.names.copies.items() if source in quasi_identifiers and name not in roles
+        ]
+        self.happened = self._happened()
+        self.hiding = self._hiding()
+
+    def _happened(self) -> dict:
+        """Return what became of each column, those under other names told from those that kept theirs."""
+        found, by_values = dict(self.compared.happened), self.names.by_values
+        real = [source for name, source in self.names.restored.items() if name in by_values]
+        found |= {name: "renamed" for name in real if found[name] == "untouched"}
+        return found | dict.fromkeys(self.names.copies, "renamed")
+
+    def _hiding(self) -> list:
+        """Return the added columns in which a quasi-identifier that is missing from the release may be hidden.
+
+        A column of one value hides nothing; nor does one that somebody named for what it holds, or a step drew.
+        """
+        if not self.missing():
+            return []
+        named = [*self.quasi_identifiers, *self.sensitive]
+        added = [name for name, what in self.happened.items() if what == "added" and name not in named]
+        drawn = self.fictitious()
+        return [name for name in added if str(name) not in drawn and not self._is_constant(name)]
+
+    def _is_constant(self, name: str) -> bool:
+        column = _inspection.described(self.released, name)
+        return column.distinct + bool(column.missing) <= 1
+
+    def fictitious(self) -> set:
+        """Return the columns, by their texts, that a step says it made up."""
+        return {name for one in self.steps if one.happened == "fictitious" for name in one.columns}
+
+    def missing(self) -> list:
+        """Return the quasi-identifiers that the release does not have, by whatever name."""
+        there = [*self.released.columns, *self.names.copies.values()]
+        return [name for name in self.quasi_identifiers if name not in there]
 
     def known(self, frame: Any) -> list:
-        """Return the quasi-identifiers that a table has."""
-        return [name for name in self.quasi_identifiers if name in frame.columns]
+        """Return the quasi-identifiers that a table has, by whatever name."""
+        return [name for name in [*self.quasi_identifiers, *self.copies] if name in frame.columns]
 
     def kept(self) -> Any:
         """Return the original's rows that were released, in the order of the release; None where that is not known."""
@@ -82,8 +127,10 @@ def _spelled(frame: Any, name: str) -> pa.Array:
 
 def count(tables: Tables, pipeline: Any, scenarios: Mapping[str, float]) -> dict:
     """Return all figures, as dicts and lists of plain values."""
-    became = tables.compared.happened
+    became = tables.happened
     columns = _columns(tables, became, tables.steps)
+    copies = [name for name in tables.copies if tables.names.copies[name] in tables.released.columns]
+    hidden = {"hiding": tables.hiding, "missing": tables.missing()} if tables.hiding else {}
     return {
         "records": {
             "in": len(tables.original),
@@ -95,10 +142,12 @@ def count(tables: Tables, pipeline: Any, scenarios: Mapping[str, float]) -> dict
         "columns": columns,
         "anonymity": {
             "quasi_identifiers": tables.quasi_identifiers,
-            "not_released": [name for name in tables.quasi_identifiers if name not in tables.released.columns],
+            "not_released": tables.missing(),
+            **({"copies": copies} if copies else {}),
+            **({"not_told": hidden | {"alone_at_least": _alone(tables)}} if hidden else {}),
             "sensitive": tables.sensitive,
             "before": _anonymity(tables.original, tables),
-            "after": _anonymity(tables.released, tables),
+            "after": _if_told(_anonymity(tables.released, tables), tables),
             "if_more_is_known": _if_more_is_known(tables, columns["suspicious"]),
         },
         "risks": _risks(tables, scenarios),
@@ -134,6 +183,7 @@ def _columns(tables: Tables, became: dict, steps: list[Step]) -> dict:
         "in": len(tables.original.columns),
         "out": len(tables.released.columns),
         "by": {what: names for what, names in by.items() if names},
+        **({"under_other_names": tables.names.pairs()} if tables.names.pairs() else {}),
         "suspicious": _suspicious(tables, became),
         "each": [_one_column(tables, name, what, steps) for name, what in became.items()],
     }
@@ -145,7 +195,7 @@ def _one_column(tables: Tables, name: str, what: str, steps: list[Step]) -> dict
         "happened": what,
         "steps": [" > ".join(one.path) for one in steps if str(name) in one.columns],
     }
-    roles = (("quasi-identifier", tables.quasi_identifiers), ("sensitive", tables.sensitive))
+    roles = (("quasi-identifier", [*tables.quasi_identifiers, *tables.copies]), ("sensitive", tables.sensitive))
     told["role"] = next((role for role, names in roles if name in names), "")
     for when, frame in (("before", tables.original), ("after", tables.released)):
         column = _inspection.described(frame, name) if name in frame.columns else None
@@ -157,11 +207,13 @@ def _one_column(tables: Tables, name: str, what: str, steps: list[Step]) -> dict
 def _suspicious(tables: Tables, became: dict) -> dict:
     """Return the columns that look as if they told who somebody is, or help to find out."""
     real = [name for name, what in became.items() if what in REAL]
-    roles = {*tables.quasi_identifiers, *tables.sensitive}
+    roles = {*tables.quasi_identifiers, *tables.sensitive, *tables.copies}
     suggested = _inspection.suggestions([_inspection.described(tables.released, name) for name in real])
     quasi = [*suggested[_inspection.BY_NAME], *suggested[_inspection.BY_VALUES]]
     other = [name for name, what in became.items() if what in ("changed", "added")]
     likely = _inspection.suggestions([_inspection.described(tables.released, name) for name in other])
+    drawn = tables.fictitious()
+    amounts = [name for name in likely[_inspection.AMOUNTS] if became.get(name) == "added" and name not in drawn]
     ranges = [name for name, what in became.items() if what == "generalised"]
     coarser = _inspection.suggestions([_inspection.described(tables.released, name) for name in ranges])
     return {
@@ -169,7 +221,7 @@ def _suspicious(tables: Tables, became: dict) -> dict:
         "pseudonyms": likely[_inspection.IDENTIFIERS],
         "quasi_identifiers": [name for name in real if name in quasi and name not in roles],
         "generalised": [name for name in coarser[_inspection.BY_NAME] if name not in roles],
-        "exact_amounts": [name for name in suggested[_inspection.AMOUNTS] if name not in roles],
+        "exact_amounts": [name for name in [*suggested[_inspection.AMOUNTS], *amounts] if name not in roles],
     }
 
 
@@ -202,12 +254,28 @@ def _anonymity(frame: Any, tables: Tables) -> dict:
     }
 
 
+def _alone(tables: Tables) -> int:
+    """Return how many released records stand alone in the quasi-identifiers that were found; the others add to them."""
+    return int((class_sizes(tables.released, tables.known(tables.released)) == 1).sum())
+
+
+def _if_told(figures: dict, tables: Tables) -> dict:
+    """Return the release's figures, those left out that a hidden quasi-identifier might make worse."""
+    if not tables.hiding:
+        return figures
+    worst = figures["k"] == 1
+    sensitive = {name: {"l": 1 if one["l"] == 1 else None, "t": None} for name, one in figures["sensitive"].items()}
+    return dict.fromkeys(figures) | {"k": 1 if worst else None, "sensitive": sensitive}
+
+
 def _if_more_is_known(tables: Tables, suspicious: dict) -> dict | None:
     """Return how well released records hide from who knows the columns, too, that look as if people could know them."""
     more = [*suspicious["quasi_identifiers"], *suspicious["generalised"]]
     if not more:
         return None
     sizes = class_sizes(tables.released, [*tables.known(tables.released), *more])
+    if tables.hiding and sizes.min() > 1:
+        return None
     return {"columns": more, "k": int(sizes.min()), "alone": int((sizes == 1).sum())}
 
 
@@ -225,11 +293,16 @@ def _risks(tables: Tables, scenarios: Mapping[str, float]) -> dict:
     for when, frame in (("before", tables.original), ("after", tables.released)):
         sizes = class_sizes(frame, tables.known(frame))
         found[when] = {"highest": float(1 / sizes.min()), "mean": float(len(sizes) / sizes.sum())}
+    if tables.hiding:
+        found["after"] = {"highest": 1.0 if found["after"]["highest"] == 1 else None, "mean": None}
     return {
         "scenarios": [
             {"name": str(name), "probability": float(chance)}
             | {
-                when: {measure: metrics.scenario_risks(risk, {name: chance})[name] for measure, risk in one.items()}
+                when: {
+                    measure: None if risk is None else metrics.scenario_risks(risk, {name: chance})[name]
+                    for measure, risk in one.items()
+                }
                 for when, one in found.items()
             }
             for name, chance in scenarios.items()

@@ -21,7 +21,7 @@ DOES = {
     "imputed": "Fills gaps of",
 }
 LONG_WORD = 24  # letters beyond which a word may be broken
-WARNED = ("untouched", "rearranged")
+WARNED = ("untouched", "renamed", "rearranged")
 
 
 def page(title: str, figures: dict, tables: Tables, scenarios: dict, mark: str, public: bool) -> str:
@@ -61,8 +61,9 @@ def page(title: str, figures: dict, tables: Tables, scenarios: dict, mark: str, 
         verdict=[named_as_html(sentence) for sentence in verdict(figures)],
         untouched=sum(len(figures["columns"]["by"].get(what, ())) for what in WARNED),
         happened={what: (HAPPENED[what], names) for what, names in figures["columns"]["by"].items()},
-        columns=_column_table(figures["columns"]["each"], public),
-        outstanding=who_stands_out(tables, scenarios, public),
+        columns=_column_table(figures["columns"], public),
+        not_told="not_told" in figures["anonymity"],
+        outstanding=[] if tables.hiding else who_stands_out(tables, scenarios, public),
         changed=[] if public else list(changed_columns(tables, became)),
         associations=None if public else associations(tables, became),
         marginals=[] if public else _marginal_table(figures["utility"]["marginals"]),
@@ -159,10 +160,12 @@ def _numeric(table: pd.DataFrame) -> list[int]:
     return [place for place, is_number in enumerate(kinds) if is_number and place]
 
 
-def _column_table(each: list[dict], public: bool) -> pd.DataFrame:
+def _column_table(columns: dict, public: bool) -> pd.DataFrame:
+    others = {one["original"]: one["released"] for one in columns.get("under_other_names", ())}
     rows = [
         {
             "column": one["name"],
+            **({"other name in the release": others.get(one["name"], "none")} if others else {}),
             "role": one["role"] or "none",
             "what happened": one["happened"],
             "by step": ", ".join(one["steps"]) or "none",
@@ -171,7 +174,7 @@ def _column_table(each: list[dict], public: bool) -> pd.DataFrame:
             **({} if public else {"missing before": one["missing_before"]}),
             "missing after" if not public else "missing": one["missing_after"],
         }
-        for one in each
+        for one in columns["each"]
     ]
     return pd.DataFrame(rows)
 

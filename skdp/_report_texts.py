@@ -212,14 +212,17 @@ def epsilon_of(guarantee: dict) -> str:
 def verdict(figures: dict) -> list[str]:
     """Return the verdict, one paragraph as a list of sentences; the worst comes first."""
     wider = _if_more_is_known(figures)
-    return [*_hiding(figures), *wider, *_inference(figures), *_columns(figures["columns"]), *_promise(figures)]
+    columns = [*_columns(figures["columns"]), *_other_names(figures["columns"])]
+    return [*_hiding(figures), *wider, *_inference(figures), *columns, *_promise(figures)]
 
 
 def _hiding(figures: dict) -> list[str]:
     """Return what k means here."""
     told, k = figures["anonymity"], figures["anonymity"]["after"]["k"]
     released = figures["records"]["out"]
-    left = [name for name in told["quasi_identifiers"] if name not in told["not_released"]]
+    left = [name for name in told["quasi_identifiers"] if name not in told["not_released"]] + told.get("copies", [])
+    if "not_told" in told:
+        return _not_told(told["not_told"], left, released)
     if not left:
         return [
             f"None of the quasi-identifiers ({listed(told['quasi_identifiers'])}) is in the released table: whoever "
@@ -238,6 +241,23 @@ def _hiding(figures: dict) -> list[str]:
         f"{counted(k - 1, 'other')}.",
         f"Someone who knows all of these about a person, and nothing else, can be right about which record is theirs "
         f"at most 1 time in {k:,}.",
+    ]
+
+
+def _not_told(hidden: dict, left: list, released: int) -> list[str]:
+    """Return that columns were added which may be quasi-identifiers under other names, and what is certain even so."""
+    missing, added, alone = hidden["missing"], hidden["hiding"], hidden["alone_at_least"]
+    one, single = len(missing) == 1, len(added) == 1
+    certain = [
+        f"k = 1: at least {alone:,} of the {counted(released, 'released record')} ({percent(alone / released)}) "
+        f"{'stands' if alone == 1 else 'stand'} alone in what others may know ({listed(left)})."
+    ]
+    return [
+        *(certain if alone else ()),
+        f"How well records hide is not told: {listed(missing)} {'is' if one else 'are'} not in the released table by "
+        f"{'this name' if one else 'these names'}, and {listed(added)} {'was' if single else 'were'} added, which may "
+        f"hold {'it under another name' if one else 'them under other names'}.",
+        "Name what others may know of the added columns as quasi-identifiers, or give columns the names that they had.",
     ]
 
 
@@ -266,6 +286,8 @@ def _inference(figures: dict) -> list[str]:
             f"In at least one class all records have the same value of {listed(uniform)}: it is learned for all of "
             "them, whichever record is theirs."
         ]
+    if told and "not_told" in figures["anonymity"]:
+        return [f"How many different values of {listed(list(told))} a class has is not told for this reason, too."]
     if told:
         parts = [f"{counted(found['l'], 'different value')} of {named(name)}" for name, found in told.items()]
         return [f"Each class has at least {' and '.join(parts)}, which may still be unevenly shared out."]
@@ -275,7 +297,7 @@ def _inference(figures: dict) -> list[str]:
 def _columns(columns: dict) -> list[str]:
     """Return what was forgotten, perhaps."""
     by, found = columns["by"], columns["suspicious"]
-    untouched = [*by.get("untouched", ()), *by.get("rearranged", ())]
+    untouched = [name for what in ("untouched", "renamed", "rearranged") for name in by.get(what, ())]
     sentences = []
     if found["identifiers"]:
         one = len(found["identifiers"]) == 1
@@ -303,6 +325,16 @@ def _columns(columns: dict) -> list[str]:
     else:
         sentences.append("No column was left untouched.")
     return sentences
+
+
+def _other_names(columns: dict) -> list[str]:
+    """Return which columns were found under other names."""
+    pairs = columns.get("under_other_names", ())
+    if not pairs:
+        return []
+    shown = [f"{named(one['released'])} is {named(one['original'])}" for one in pairs[:MOST_NAMED]]
+    more = [f"{len(pairs) - MOST_NAMED} more are in the table below"] * (len(pairs) > MOST_NAMED)
+    return [f"Columns of the original are in the release under other names: {', '.join([*shown, *more])}."]
 
 
 def _promise(figures: dict) -> list[str]:

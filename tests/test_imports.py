@@ -28,6 +28,7 @@ LAYERS = [
     {"_inspection"},
     {"plots"},
     {"_report_columns", "_report_texts"},
+    {"_report_names"},
     {"_report_figures"},
     {"_report_pictures"},
     {"_report_pages"},

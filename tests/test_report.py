@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from sklearn.compose import ColumnTransformer
 
 from skdp import (
     DistributionImputer,
@@ -25,8 +26,11 @@ from skdp import (
     OutlierDropper,
     PIICleaner,
     RandomizedResponse,
+    _frames,
+    _report_names,
     make_pipeline,
 )
+from skdp._report_names import recognised
 from skdp._report_texts import READINGS, clean
 from skdp.cli import main
 from skdp.datasets import make_customer_survey
@@ -830,3 +834,214 @@ def test_bins_and_months_of_pandas_are_reported_as_their_texts(known):
         report = DataSafetyReport(one, released, quasi_identifiers=known, sensitive="secret")
         reports.append(json.loads(report.to_bytes("json")))
     assert reports[0] == reports[1]
+
+
+# Columns under other names
+
+EXACT = "CustomerID Region Gender Age JobCategory CreditDebt".split()
+ASKED = ["Region", "Gender", "Age", "JobCategory"]
+
+
+@pytest.fixture(scope="module")
+def survey():
+    return make_customer_survey(random_state=0)[EXACT].head(1000)
+
+
+def renamed(table):
+    return table.rename(columns={name: f"c{place}" for place, name in enumerate(table)})
+
+
+def pairs(report):
+    return {one["released"]: one["original"] for one in report.figures["columns"].get("under_other_names", ())}
+
+
+def safety(report):
+    """Return all figures of the release that say how well records hide."""
+    told = report.figures
+    after = {**told["anonymity"]["after"], "sensitive": None}
+    hidden = [one for figures in told["anonymity"]["after"]["sensitive"].values() for one in figures.values()]
+    risks = [one for scenario in told["risks"]["scenarios"] for one in scenario["after"].values()]
+    return [*after.values(), *hidden, *risks, *told["risks"]["after"].values()]
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@pytest.mark.parametrize("with_pipeline", [False, True])
+def test_columns_that_scikit_learn_named_by_their_step_are_known_by_their_own_names(survey, nested, with_pipeline):
+    masked = ColumnTransformer(
+        [("mask", IntervalBinner({"Age": [24, 34, 44, 54, 64]}), ["Age"])], remainder="passthrough"
+    ).set_output(transform="pandas")
+    everything = ColumnTransformer([("all", masked, EXACT)]).set_output(transform="pandas")
+    step = (everything if nested else masked).fit(survey)
+    released = step.transform(survey)
+    assert released.columns[0] == ("all__mask__Age" if nested else "mask__Age")
+    own = released.set_axis([name.rpartition("__")[2] for name in released], axis=1)
+    options = {"pipeline": step if with_pipeline else None, "quasi_identifiers": ASKED, "sensitive": "CreditDebt"}
+    report, plain_names = (DataSafetyReport(survey, table, **options) for table in (released, own))
+    told, expected = report.figures, plain_names.figures
+    for name in ("anonymity", "risks", "utility", "records"):
+        assert told[name] == expected[name]
+    assert told["columns"]["by"] == expected["columns"]["by"]
+    assert told["columns"]["by"]["generalised"] == ["Age"]
+    assert pairs(report) == {name: name.rpartition("__")[2] for name in released}
+    assert report.verdict.startswith("k = 1: ")
+    assert "Age" in report.verdict and f"{released.columns[0]} is Age" in report.verdict
+    assert "No column was left untouched" not in report.verdict
+    assert released.columns[0] in "".join(page(report).texts)
+
+
+def test_a_prefix_that_could_be_that_of_two_columns_or_of_none_is_no_proof(survey):
+    released = survey.assign(a__Age=survey["Age"] // 10, b__Age=survey["Age"] % 10).drop(columns="Age")
+    report = DataSafetyReport(survey, released, quasi_identifiers=ASKED)
+    assert pairs(report) == {}
+    assert report.figures["anonymity"]["not_told"]["hiding"] == ["a__Age", "b__Age"]
+    beside = survey.assign(a__Age=survey["Age"] // 10)
+    assert pairs(DataSafetyReport(survey, beside, quasi_identifiers=ASKED)) == {}
+    two = pd.DataFrame({"Age": [1, 2, 3, 4], "b__Age": [5, 6, 7, 8]})
+    both = DataSafetyReport(two, two.add_prefix("a__") + 9, quasi_identifiers="Age")
+    assert pairs(both) == {"a__Age": "Age", "a__b__Age": "b__Age"}
+
+
+@pytest.mark.parametrize("form", [renamed, pd.DataFrame.to_numpy, lambda table: pl.from_pandas(renamed(table))])
+def test_a_table_that_was_only_renamed_is_told_as_one_that_was_not(survey, form):
+    options = {"quasi_identifiers": ASKED, "sensitive": "CreditDebt"}
+    report, bare = (DataSafetyReport(survey, table, **options) for table in (form(survey), survey))
+    assert report.figures["columns"]["by"] == {"renamed": EXACT}
+    assert list(pairs(report).values()) == EXACT
+    assert report.figures["anonymity"] == bare.figures["anonymity"]
+    assert report.figures["risks"] == bare.figures["risks"]
+    assert report.figures["columns"]["suspicious"] == bare.figures["columns"]["suspicious"]
+    assert report.verdict.split(" Columns of the original are")[0] == bare.verdict.split(" No pipeline")[0]
+    for public in (False, True):
+        assert "Untouched, under another name" in "".join(page(report, public).texts)
+
+
+def test_an_exact_amount_under_another_name_is_warned_of(survey):
+    report = DataSafetyReport(survey, survey.rename(columns={"CreditDebt": "debt"}), quasi_identifiers=ASKED)
+    assert report.figures["columns"]["by"]["renamed"] == ["CreditDebt"]
+    assert report.figures["columns"]["suspicious"]["exact_amounts"] == ["CreditDebt"]
+    assert "debt is CreditDebt" in report.verdict
+
+
+def test_an_added_exact_amount_is_warned_of_unless_a_step_made_it_up(survey):
+    released = survey.assign(Fee=np.random.default_rng(0).normal(size=len(survey)))
+    report = DataSafetyReport(survey, released, quasi_identifiers=ASKED, sensitive="CreditDebt")
+    assert report.figures["columns"]["by"]["added"] == ["Fee"]
+    assert report.figures["columns"]["suspicious"]["exact_amounts"] == ["Fee"]
+    assert "Fee holds exact amounts" in report.verdict
+
+
+@pytest.mark.parametrize("form", ["in order", "shuffled", "rows lost"])
+def test_a_renamed_column_of_many_values_is_found_in_rows_that_cannot_be_matched(survey, form):
+    rows = survey if form == "in order" else survey.sample(frac=0.8 if form == "rows lost" else 1, random_state=0)
+    released = rows.reset_index(drop=True).rename(columns={"CreditDebt": "owed", "CustomerID": "number"})
+    report = DataSafetyReport(survey, released, quasi_identifiers=[*ASKED, "CreditDebt"])
+    assert pairs(report) == {"number": "CustomerID", "owed": "CreditDebt"}
+    assert report.figures["anonymity"]["after"]["alone"] == len(rows)
+
+
+def taken_for_originals(draw, runs):
+    """Return how many of so many drawn pairs of tables have a released column that is taken for an original one."""
+    tables = [map(_frames.read, draw(np.random.default_rng(seed))) for seed in range(runs)]
+    return sum(bool(recognised(*pair, None, [], []).restored) for pair in tables)
+
+
+@pytest.mark.parametrize("size", [60, 100])
+def test_columns_of_the_same_few_values_are_not_taken_for_each_other(monkeypatch, size):
+    """Counts of two fair coins agree in 8 to 10 % of the 200 runs, and none is taken for the other.
+
+    A rule that asks for agreement alone is the planted bug; it fails but for a chance of 0.92^200 < 1e-7.
+    """
+
+    def coins(rng):
+        return pd.DataFrame({"Sick": rng.integers(0, 2, size)}), pd.DataFrame({"Coin": rng.integers(0, 2, size)})
+
+    assert taken_for_originals(coins, 200) == 0
+    monkeypatch.setattr(_report_names, "BY_CHANCE", 2)
+    assert taken_for_originals(coins, 200) > 0
+
+
+def test_ages_drawn_anew_are_not_taken_for_those_of_the_original(monkeypatch):
+    """All of 300 ages drawn anew are among 5,000 real ones; in 50 runs, a false alarm has a chance of 5e-5.
+
+    A rule that asks for that alone is the planted bug.
+    """
+
+    def ages(rng):
+        return pd.DataFrame({"Age": rng.integers(18, 80, 5000)}), pd.DataFrame({"Years": rng.integers(18, 80, 300)})
+
+    assert taken_for_originals(ages, 50) == 0
+    monkeypatch.setattr(_report_names, "BY_CHANCE", 2)
+    assert taken_for_originals(ages, 50) == 50
+
+
+def test_few_values_are_proof_where_rows_match_and_gaps_are_left_aside(survey):
+    released = survey.rename(columns={"Gender": "g"})
+    released["g"] = released["g"].where(released.index % 7 > 0)
+    report = DataSafetyReport(survey, released, quasi_identifiers=ASKED)
+    assert pairs(report) == {"g": "Gender"}
+    assert report.figures["columns"]["by"]["masked"] == ["Gender"]
+    flipped = survey.rename(columns={"Gender": "g"})
+    flipped.loc[0, "g"] = 1 - flipped.loc[0, "g"]
+    assert pairs(DataSafetyReport(survey, flipped, quasi_identifiers=ASKED)) == {}
+
+
+@pytest.mark.parametrize("known", [["Age"], ["Age", "Region"]])
+def test_how_records_hide_is_not_told_where_an_added_column_may_be_a_missing_one(survey, known):
+    """The ages stand in the release but for a factor: nobody could see that by comparing values."""
+    released = survey[["Region"]].assign(z=survey["Age"] * 7 + 3)
+    report = DataSafetyReport(
+        survey, released, quasi_identifiers=known, sensitive="Region" if len(known) == 1 else None
+    )
+    assert report.figures["anonymity"]["not_told"] == {"hiding": ["z"], "missing": ["Age"], "alone_at_least": 0}
+    assert set(safety(report)) == {None}
+    assert report.verdict.startswith("How well records hide is not told: Age is not in the released table by this name")
+    for claim in ("None of the quasi-identifiers", "at least", "at most", "cannot tell"):
+        assert claim not in report.verdict
+    for public in (False, True):
+        shown = "".join(page(report, public).texts)
+        assert shown.count("not told") >= 12
+        assert "Highest risk, if attackednot told" in re.sub(r"\s*\n\s*", "", shown)
+        assert "of no use there" not in shown and 'class="verdict warned"' in html(report, public)
+        assert json.loads(report.to_bytes("json", public=public))["risks"]["after"] == {"highest": None, "mean": None}
+    assert report.figures["anonymity"]["before"]["k"] is not None
+    named = DataSafetyReport(survey, released, quasi_identifiers=[*known, "z"])
+    assert named.figures["anonymity"]["after"]["k"] == k_anonymity(released, [*known[1:], "z"])
+
+
+def test_who_stands_alone_for_certain_is_told_even_where_columns_may_be_hidden(survey):
+    released = survey[["CreditDebt"]].assign(z=survey["Age"] * 7 + 3)
+    report = DataSafetyReport(survey, released, quasi_identifiers=["CreditDebt", "Age"])
+    after = report.figures["anonymity"]["after"]
+    alone = int((equivalence_classes(survey, "CreditDebt").sizes == 1).sum())
+    assert (after["k"], after["alone"], report.figures["risks"]["after"]["highest"]) == (1, None, 1.0)
+    assert report.verdict.startswith(f"k = 1: at least {alone:,} of the 1,000 released records")
+    assert "How well records hide is not told" in report.verdict
+
+
+def test_what_is_added_hides_nothing_if_it_is_constant_or_made_up(survey):
+    constant = survey[["CreditDebt"]].assign(Source="survey", Empty=None)
+    report = DataSafetyReport(survey, constant, quasi_identifiers=ASKED)
+    assert report.verdict.startswith("None of the quasi-identifiers")
+    step = FakerSynthesizer({"Name": "name"}, count=None, random_state=0).fit(survey[["CreditDebt"]])
+    made_up = DataSafetyReport(survey, step.transform(survey[["CreditDebt"]]), pipeline=step, quasi_identifiers=ASKED)
+    assert made_up.figures["columns"]["by"]["added"] == ["Name"]
+    assert made_up.verdict.startswith("None of the quasi-identifiers")
+
+
+def test_exact_values_beside_their_ranges_are_known_as_the_quasi_identifier_is(survey):
+    ranges = IntervalBinner({"Age": [24, 34, 44, 54, 64]}).fit_transform(survey)
+    report = DataSafetyReport(survey, ranges.assign(years=survey["Age"]), quasi_identifiers=ASKED)
+    assert report.figures["anonymity"]["copies"] == ["years"]
+    assert report.figures["anonymity"]["after"]["alone"] == report.figures["anonymity"]["before"]["alone"]
+    assert report.figures["columns"]["by"]["renamed"] == ["years"]
+    assert "JobCategory and years)" in report.verdict
+    assert "years" in "".join(page(report).texts)
+
+
+def test_a_column_keeps_the_name_by_which_it_was_given_a_role(survey):
+    released = survey.rename(columns={"Age": "years"})
+    report = DataSafetyReport(survey, released, quasi_identifiers=["Region", "years"])
+    assert report.figures["anonymity"]["after"]["k"] == k_anonymity(released, ["Region", "years"])
+    assert report.figures["columns"]["by"]["renamed"] == ["years"]
+    twice = DataSafetyReport(survey, released, quasi_identifiers=["Region", "Age"], sensitive="years")
+    assert twice.figures["anonymity"]["not_released"] == []
