@@ -283,8 +283,8 @@ def _diversity(frame: Any, known: list, name: str) -> dict:
     if not known:
         return {"l": _inspection.described(frame, name).distinct, "t": 0.0}
     return {
-        "l": int(metrics.l_diversity(frame, known, name)),
-        "t": float(metrics.t_closeness(frame, known, name)),
+        "l": int(metrics.l_diversity(frame, known, [name])),
+        "t": float(metrics.t_closeness(frame, known, [name])),
     }
 
 

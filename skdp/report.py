@@ -74,8 +74,9 @@ class DataSafetyReport:
     missing if scikit-learn put ``step__`` before it, or if it holds that column's values; the report says so. A column
     that holds the values of a quasi-identifier counts as known, whatever its name. Where quasi-identifiers are missing
     and other columns were added, unless these hold one value only, were made up by a step or are named here, nobody can
-    tell whether they are the missing ones: the release's figures about being singled out are then None, and ``not_told``
-    under ``anonymity`` names both. Values that were recoded or scaled, and also renamed, are not recognised.
+    tell whether they are the missing ones: the release's figures about being singled out are then None, and
+    ``not_told`` under ``anonymity`` names both. Values that were recoded or scaled, and also renamed, are not
+    recognised.
 
     `to_html` and `to_json` mark what they write as INTERNAL. With ``public=True`` all that was counted in the original
     table is left out: what is left could be counted by whoever has the release, but for which columns were changed and
