@@ -208,14 +208,14 @@ def _suspicious(tables: Tables, became: dict) -> dict:
     """Return the columns that look as if they told who somebody is, or help to find out."""
     real = [name for name, what in became.items() if what in REAL]
     roles = {*tables.quasi_identifiers, *tables.sensitive, *tables.copies}
-    suggested = _inspection.suggestions([_inspection.described(tables.released, name) for name in real])
+    suggested = _suggested(tables, real)
     quasi = [*suggested[_inspection.BY_NAME], *suggested[_inspection.BY_VALUES]]
     other = [name for name, what in became.items() if what in ("changed", "added")]
-    likely = _inspection.suggestions([_inspection.described(tables.released, name) for name in other])
+    likely = _suggested(tables, other)
     drawn = tables.fictitious()
-    amounts = [name for name in likely[_inspection.AMOUNTS] if became.get(name) == "added" and name not in drawn]
+    amounts = [name for name in likely[_inspection.AMOUNTS] if became[name] == "added" and str(name) not in drawn]
     ranges = [name for name, what in became.items() if what == "generalised"]
-    coarser = _inspection.suggestions([_inspection.described(tables.released, name) for name in ranges])
+    coarser = _suggested(tables, ranges)
     return {
         "identifiers": suggested[_inspection.IDENTIFIERS],
         "pseudonyms": likely[_inspection.IDENTIFIERS],
@@ -223,6 +223,13 @@ def _suspicious(tables: Tables, became: dict) -> dict:
         "generalised": [name for name in coarser[_inspection.BY_NAME] if name not in roles],
         "exact_amounts": [name for name in [*suggested[_inspection.AMOUNTS], *amounts] if name not in roles],
     }
+
+
+def _suggested(tables: Tables, names: list) -> dict[str, list]:
+    """Return which of the released columns look as if others could know them, by what they look like."""
+    found = _inspection.suggestions([_inspection.described(tables.released, name) for name in names])
+    own = {str(name): name for name in names}
+    return {what: [own[name] for name in alike] for what, alike in found.items()}
 
 
 # How well records hide
@@ -475,7 +482,7 @@ def _model(tables: Tables) -> dict:
     if kept is None:
         return _not_told(tables.compared.not_matched)
     kind, classes = _frames.kind(kept, target), _inspection.described(kept, target).distinct
-    held = [frame.select([*others, target]) for frame in (kept, tables.released)]
+    held, target = [_with_text_names(frame, [*others, target]) for frame in (kept, tables.released)], str(target)
     in_classes = kind not in ("number", "date") or kind == "number" and classes <= FEW_CLASSES
     if in_classes and classes > MOST_CLASSES:
         return _not_told(f"the target has more than {MOST_CLASSES} classes")
@@ -487,13 +494,21 @@ def _model(tables: Tables) -> dict:
     except ValueError as error:
         return _not_told(str(error))
     return {
-        "target": target,
+        "target": tables.target,
         "measure": "accuracy" if in_classes else "R²",
         "released": scores.released,
         "original": scores.original,
-        "guessing": _most_frequent(kept, target) if in_classes else 0.0,
+        "guessing": _most_frequent(kept, tables.target) if in_classes else 0.0,
         "tested": scores.n_tested,
     }
+
+
+def _with_text_names(frame: Any, names: list) -> Any:
+    """Return columns as a table named by texts: the last column by its own, all others by place where one has none."""
+    if all(isinstance(name, str) for name in names):
+        return frame.select(names)
+    texts = [*(f"{names[-1]}_{place}" for place in range(len(names) - 1)), str(names[-1])]
+    return _frames.build({text: frame.get_column(name) for text, name in zip(texts, names, strict=True)}, frame)
 
 
 def _most_frequent(frame: Any, target: str) -> float:

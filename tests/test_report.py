@@ -1045,3 +1045,40 @@ def test_a_column_keeps_the_name_by_which_it_was_given_a_role(survey):
     assert report.figures["columns"]["by"]["renamed"] == ["years"]
     twice = DataSafetyReport(survey, released, quasi_identifiers=["Region", "Age"], sensitive="years")
     assert twice.figures["anonymity"]["not_released"] == []
+
+
+# Columns whose names are no text
+
+
+@pytest.mark.parametrize("target", ["Debt", "Income", "Pets"])
+def test_columns_whose_names_are_no_text_are_told_as_all_others(case, target):
+    """In a release with its rows in another order, with their index, too."""
+    tables = [table[list(case.released)] for table in (case.table, case.released.sample(frac=1, random_state=0))]
+    place = {name: number for number, name in enumerate(case.released)}
+    reports = [
+        DataSafetyReport(
+            *(table.set_axis([names[name] for name in table], axis=1) for table in tables),
+            quasi_identifiers=[names[name] for name in KNOWN],
+            sensitive=[names["Debt"]],
+            target=names[target],
+        )
+        for names in (place, {name: name for name in place})
+    ]
+    told, expected = (report.figures for report in reports)
+    assert told["anonymity"]["after"]["sensitive"][place["Debt"]] == expected["anonymity"]["after"]["sensitive"]["Debt"]
+    assert told["risks"] == expected["risks"]
+    assert told["utility"]["model"] == expected["utility"]["model"] | {"target": place[target]}
+    assert "released" in told["utility"]["model"]
+    for what, names in expected["columns"]["suspicious"].items():
+        assert told["columns"]["suspicious"][what] in ([], [place[name] for name in names])
+    assert page(reports[0]).every("svg")
+    assert json.loads(reports[0].to_bytes("json"))["anonymity"]["sensitive"] == [place["Debt"]]
+
+
+def test_columns_of_telling_values_are_warned_of_whatever_their_names():
+    table = people().set_axis(range(6), axis=1)
+    report = DataSafetyReport(table, table, quasi_identifiers=[1], sensitive=[4])
+    told = report.figures
+    assert told["columns"]["suspicious"]["identifiers"] == [0]
+    assert told["anonymity"]["if_more_is_known"]["columns"] == [2]
+    assert told["columns"]["suspicious"]["exact_amounts"] == []
