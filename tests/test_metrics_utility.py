@@ -932,3 +932,20 @@ def test_granularity_is_that_of_the_anonymizer_however_many_commas_values_hold(t
         released = anonymizer.fit_transform(table)
         told = metrics.granularity(table, released, anonymizer.quasi_identifiers)
         assert told == pytest.approx(anonymizer.granularity_, abs=1e-9)
+
+
+@pytest.mark.parametrize("size", [1e38, 1e39, 1e300])
+@pytest.mark.parametrize("strange", [0.0, np.nan, np.inf, -np.inf])
+def test_propensity_of_numbers_beyond_what_a_tree_holds_is_that_of_smaller_ones(size, strange):
+    """400 rows a table; a shift of two standard deviations is told, none is not, at whatever size."""
+    numbers = np.random.default_rng(0).normal(size=400)
+    numbers[:5] = strange
+    for shift, low, high in ((0, 0.0, 0.01), (2, 0.1, 0.25)):
+        small, large = (
+            metrics.propensity_mse(
+                pd.DataFrame({"a": numbers * unit}), pd.DataFrame({"a": (numbers + shift) * unit}), random_state=0
+            )
+            for unit in (1, size)
+        )
+        assert low <= large.pmse <= high
+        assert large.pmse == pytest.approx(small.pmse, abs=0.01)

@@ -159,7 +159,10 @@ def _targets(tables: list, column: str) -> tuple[list[np.ndarray], bool]:
 
 
 def _told_apart_features(original: Any, released: Any, columns: list) -> np.ndarray:
-    """Return the rows of the original and then those of the release, each column as numbers or as joint codes."""
+    """Return the rows of the original and then those of the release, each column as numbers or as joint codes.
+
+    Trees of scikit-learn take float32: numbers beyond that are their ranks, by which a tree can part them just as well.
+    """
     features = []
     for column in columns:
         ours, theirs = as_numbers(original, column), as_numbers(released, column)
@@ -167,7 +170,10 @@ def _told_apart_features(original: Any, released: Any, columns: list) -> np.ndar
             ours, theirs, _ = joint_codes(original, released, column)
             features.append(np.concatenate([ours, theirs])[:, None].astype(np.float64))
         else:
-            features.append(np.concatenate(_numeric_blocks(ours, theirs)))
+            block = np.concatenate(_numeric_blocks(ours, theirs))
+            if np.abs(block).max() > np.finfo(np.float32).max:
+                block[:, 0] = np.unique(block[:, 0], return_inverse=True)[1]
+            features.append(block)
     return np.hstack(features)
 
 
