@@ -288,7 +288,7 @@ def _texts(frame: nw.DataFrame, column: str) -> pa.Array:
             spelled = series.to_native().astype("str").mask(missing(frame, column))
             return pa.array(spelled, pa.large_string(), from_pandas=True)
     temporal = series.dtype.is_temporal() or _series.has_time_zone(series)
-    if temporal or series.dtype == nw.Boolean or series.dtype.is_numeric():
+    if temporal and series.dtype != nw.Duration or series.dtype == nw.Boolean or series.dtype.is_numeric():
         series = series.cast(nw.String)
     return _spelled(one_chunk(series.to_arrow()), column)
 
@@ -296,7 +296,7 @@ def _texts(frame: nw.DataFrame, column: str) -> pa.Array:
 def _spelled(values: pa.Array, column: str) -> pa.Array:
     if pa.types.is_nested(values.type) or pa.types.is_fixed_size_binary(values.type):  # polars: addresses of objects
         raise not_single(column)
-    return pc.cast(values, pa.large_string())
+    return pc.cast(_series.spelled_durations(values), pa.large_string())
 
 
 def arrow_column(frame: nw.DataFrame, column: str) -> pa.Array:

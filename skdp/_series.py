@@ -109,6 +109,16 @@ def spelled_spans(series: nw.Series) -> nw.Series:
     return nw.from_native(native.cat.rename_categories(texts), series_only=True)
 
 
+def spelled_durations(values: pa.Array) -> pa.Array:
+    """Return durations as pandas spells them: Arrow has numbers for them, and polars no text; others as they are."""
+    kind = values.type
+    if not pa.types.is_duration(kind.value_type if pa.types.is_dictionary(kind) else kind):
+        return values
+    coded = values if pa.types.is_dictionary(kind) else values.dictionary_encode()
+    texts = [str(one) for one in pd.TimedeltaIndex(coded.dictionary.to_pandas())]
+    return pa.array(texts, pa.large_string()).take(coded.indices)
+
+
 def as_floats(series: nw.Series) -> np.ndarray:
     """Return numbers as float64, missing ones as NaN; it may be a view of the series."""
     if not series.implementation.is_pandas():

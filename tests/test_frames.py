@@ -327,3 +327,24 @@ def test_a_gap_among_intervals_is_filled_with_text():
     filled = _frames.filled(frame, "a", where, pa.array(["(25.0, 30.0]"], pa.large_string()))
     written = _frames.write(_frames.assign(frame, {"a": filled}), frame.to_native())
     assert written["a"].tolist() == ["(25.0, 30.0]", "(19.0, 25.0]", "(25.0, 30.0]", "(19.0, 25.0]"]
+
+
+WAITS = pd.Series(pd.to_timedelta([90, None, 86_400, -5, 90], unit="s"))
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        WAITS,
+        WAITS.astype("timedelta64[ns]"),
+        WAITS.astype(object),
+        WAITS.astype("category"),
+        WAITS.astype("duration[us][pyarrow]"),
+        *(pl.from_pandas(WAITS).cast(pl.Duration(unit)) for unit in ("ms", "us", "ns")),
+    ],
+    ids=lambda column: f"{type(column).__module__.split('.')[0]} {column.dtype}",
+)
+def test_durations_are_spelled_alike_in_every_library(column):
+    make = pd.DataFrame if isinstance(column, pd.Series) else pl.DataFrame
+    spelled = _frames.texts(_frames.read(make({"a": column})), "a").to_pylist()
+    assert spelled == ["0 days 00:01:30", None, "1 days 00:00:00", "-1 days +23:59:55", "0 days 00:01:30"]

@@ -949,3 +949,16 @@ def test_propensity_of_numbers_beyond_what_a_tree_holds_is_that_of_smaller_ones(
         )
         assert low <= large.pmse <= high
         assert large.pmse == pytest.approx(small.pmse, abs=0.01)
+
+
+def test_durations_of_polars_are_worth_what_those_of_pandas_are():
+    waits = np.random.default_rng(0).integers(0, 9, 40) * np.timedelta64(1, "h")
+    table = pd.DataFrame({"wait": waits, "sex": list("fm") * 20})
+    outcomes = []
+    for held in (table, pl.from_pandas(table)):
+        released = KAnonymizer(4, quasi_identifiers="wait").fit_transform(held)
+        figures = [list(released["wait"]), metrics.granularity(held, released, "wait")]
+        figures.append(metrics.marginal_distances(held, released).to_dict("list"))
+        figures.append(metrics.propensity_mse(held, released, n_permutations=1, random_state=0))
+        outcomes.append([*figures, trained(held, released, "sex")])
+    np.testing.assert_equal(outcomes[0], outcomes[1])
