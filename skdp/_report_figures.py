@@ -14,8 +14,13 @@ from skdp._arrays import characters_of
 from skdp._report_columns import HAPPENED, REAL, Step, compared
 from skdp._report_names import recognised
 from skdp.guarantees import privacy_guarantee
+from skdp.noise import _RANGE_IS_OF_THE_DATA
 
 THRESHOLD = 0.2  # risk above which records are counted: a class of fewer than five
+RANGE_NOT_TOLD = (
+    "The ε of a whole record comes from the range of the values in the original, and is not told here: take it as "
+    "infinite."
+)
 MOST_IN_RULES = 12
 FEW_CLASSES = 20  # different integers up to which a target is one of classes
 MOST_CLASSES = 50
@@ -170,8 +175,26 @@ def without_original(figures: dict) -> dict:
         {name: value for name, value in one.items() if name != "before"} for one in figures["risks"]["scenarios"]
     ]
     public["risks"]["before"] = None
+    public["privacy"] = _without_ranges(figures["privacy"]) | {
+        "steps": [
+            one | {"guarantee": one["guarantee"] and _without_ranges(one["guarantee"])}
+            for one in figures["privacy"]["steps"]
+        ]
+    }
     public["utility"] = {"cells_missing": figures["utility"]["cells_missing"]}
     return public
+
+
+def _without_ranges(guarantee: dict) -> dict:
+    """Return a guarantee without the ε that noise without bounds has over the range of the values of the original."""
+    if _RANGE_IS_OF_THE_DATA not in guarantee.get("conditions", ()):
+        return guarantee
+    kept = [
+        one if one.endswith("over the range of the bounds") else one.rpartition(", a whole record")[0] or one
+        for one in guarantee["conditions"]
+    ]
+    hidden = {} if guarantee["epsilon"] is None else {"not_told": RANGE_NOT_TOLD}
+    return guarantee | {"epsilon": None, "conditions": kept} | hidden
 
 
 # Columns

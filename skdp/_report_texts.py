@@ -205,8 +205,10 @@ def percent(share: float | None) -> str:
 
 def epsilon_of(guarantee: dict) -> str:
     """Return ε, and δ where there is one."""
-    epsilon = "∞" if guarantee["epsilon"] is None else f"{guarantee['epsilon']:.4g}"
-    return f"ε = {epsilon}" + (f", δ = {guarantee['delta']:.3g}" if guarantee["delta"] else "")
+    epsilon = "= ∞" if guarantee["epsilon"] is None else f"= {guarantee['epsilon']:.4g}"
+    if "not_told" in guarantee:
+        epsilon = "not told"
+    return f"ε {epsilon}" + (f", δ = {guarantee['delta']:.3g}" if guarantee["delta"] else "")
 
 
 def verdict(figures: dict) -> list[str]:
@@ -343,6 +345,12 @@ def _promise(figures: dict) -> list[str]:
     if not told["stated"]:
         return [
             "No pipeline was given, so that nothing is promised by differential privacy: take ε as infinite.",
+            second,
+        ]
+    if "not_told" in told:
+        return [
+            f"Noise covers {listed(told['columns'])} ({told['scope']}, {told['relation']}), and no other column. "
+            f"{told['not_told']}",
             second,
         ]
     if told["epsilon"] is None:

@@ -80,7 +80,7 @@ class DataSafetyReport:
 
     `to_html` and `to_json` mark what they write as INTERNAL. With ``public=True`` all that was counted in the original
     table is left out: what is left could be counted by whoever has the release, but for which columns were changed and
-    what the steps state.
+    what the steps state. The ε of noise without bounds comes from the range of the original, and is left out, too.
 
     Examples
     --------
@@ -207,7 +207,7 @@ class DataSafetyReport:
             "skdp": version("skdp"),
             "title": self.title,
             "visibility": PUBLIC if public else INTERNAL,
-            "verdict": self.verdict,
+            "verdict": plain(" ".join(verdict(figures))),
             **figures,
         }
         text = json.dumps(_plain(document), ensure_ascii=True, allow_nan=False, indent=1)

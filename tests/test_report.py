@@ -1091,3 +1091,53 @@ def test_a_column_beyond_what_trees_hold_does_not_stop_a_report(case):
     assert told["pmse"] == pytest.approx(expected["pmse"], abs=0.02)
     assert told["columns"] == expected["columns"]
     assert json.loads(report.to_bytes("json"))["utility"]["propensity"] == told
+
+
+# Noise whose ε comes from the data
+
+
+NO_BOUNDS = [
+    lambda options: LaplaceNoise(sensitivity={"Income": 2.5}, **options),
+    lambda options: make_pipeline(
+        PIICleaner(identifiers="Name"),
+        LaplaceNoise(sensitivity={"Income": 2.5, "Pets": 1}, bounds={"Pets": (0, 4)}, **options),
+    ),
+]
+
+
+@pytest.mark.filterwarnings("ignore:LaplaceNoise gives metric privacy")
+@pytest.mark.parametrize("random_state", [None, 0])
+@pytest.mark.parametrize("make", NO_BOUNDS)
+def test_public_holds_no_epsilon_that_comes_from_the_range_of_the_original(make, random_state):
+    """Originals whose ranges differ, or are none, give the same public report of one release, but not the same ε."""
+    table = people().drop(columns="Name" if make is NO_BOUNDS[0] else [])
+    tables = [table.assign(Income=table["Income"] * 1000), table.assign(Income=table["Income"] * 10)]
+    tables.append(table.assign(Income=7.0))
+    released = make({}).fit_transform(tables[0])
+    pipelines = [make({"random_state": random_state}).fit(one) for one in tables]
+    reports = [
+        DataSafetyReport(one, released, pipeline=pipeline, quasi_identifiers=KNOWN)
+        for one, pipeline in zip(tables, pipelines, strict=True)
+    ]
+    for kind in ("html", "json"):
+        assert len({report.to_bytes(kind, public=True) for report in reports}) == 1
+    assert len({str(report.figures["privacy"]) for report in reports}) == 3
+    told = json.loads(reports[0].to_bytes("json", public=True))
+    assert told["privacy"]["epsilon"] is None
+    assert any("comes from the data" in one for one in told["privacy"]["conditions"])
+    assert "column 'Income': ε = 1 hides changes of up to 2.5" in told["privacy"]["conditions"]
+    noise = told["privacy"]["steps"][-1]["guarantee"]
+    assert noise["epsilon"] is None
+    internal = reports[0].figures["privacy"]
+    (figure,) = re.findall(r"a whole record has ε = (\S+) over the range seen", " ".join(internal["conditions"]))
+    shown = "".join(page(reports[0], True).texts)
+    assert figure not in shown and figure not in reports[0].to_bytes("json", public=True).decode()
+    if random_state is None:
+        assert figure in reports[0].to_bytes("json").decode() and internal["epsilon"] >= float(figure)
+        assert "range of the values in the original, and is not told here" in told["verdict"]
+        assert "ε not told" in shown and "ε = ∞" not in told["verdict"]
+        assert "not_told" in told["privacy"] and "not_told" in noise
+    else:
+        assert "ε = ∞" in told["verdict"]
+    if make is NO_BOUNDS[1]:
+        assert any(one.endswith("over the range of the bounds") for one in told["privacy"]["conditions"])

@@ -84,10 +84,10 @@ def propensity_mse(
     Notes
     -----
     Columns of numbers or dates in both tables are numbers, beside a flag for missing ones; others are codes of the
-    texts of both tables together, a missing one having its own. Where numbers go beyond what float32 holds, which is
-    what trees take, all of their column are its ranks in both tables together. Labels that one table alone has tell it
-    at once: pMSE is then near its maximum, which is true, and says little. It says how alike two tables are, never how
-    private one is.
+    texts of both tables together, a missing one having its own. Where a column goes beyond float32, which is what
+    trees take, its numbers are their ranks in both tables together. Labels that one table alone has tell it at once:
+    pMSE is then near its maximum, which is true, and says little. It says how alike two tables are, never how private
+    one is.
 
     References
     ----------
