@@ -9,9 +9,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from sklearn.compose import ColumnTransformer
+from sklearn.utils.validation import check_is_fitted
 
 from skdp import _frames
 from skdp.anonymity import KAnonymizer
+from skdp.base import PrivacyTransformer
 from skdp.binning import IntervalBinner, QuantileBinner
 from skdp.cleaning import PIICleaner
 from skdp.imputation import DistributionImputer
@@ -141,9 +143,17 @@ def matched_rows(original: Any, released: Any, keep: Any) -> np.ndarray | None:
 
 
 def fitted_steps(estimator: Any, path: tuple = ()) -> Iterator[Step]:
-    """Yield the steps of a fitted estimator in their order, those of pipelines inside it included."""
+    """Yield the steps of a fitted estimator in their order, those of pipelines inside it included.
+
+    Raises
+    ------
+    NotFittedError
+        If a step of skdp, or what holds such steps, is not fitted; steps of others may have nothing to fit.
+    """
     if estimator is None or isinstance(estimator, str):
         return
+    if isinstance(estimator, ColumnTransformer | TrainOnKept | PrivacyTransformer):
+        check_is_fitted(estimator)
     if hasattr(estimator, "best_estimator_"):
         estimator = estimator.best_estimator_
     if hasattr(estimator, "steps"):

@@ -15,7 +15,10 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.compose import ColumnTransformer
+from sklearn.dummy import DummyClassifier
+from sklearn.exceptions import NotFittedError
 
 from skdp import (
     DistributionImputer,
@@ -25,7 +28,9 @@ from skdp import (
     LaplaceNoise,
     OutlierDropper,
     PIICleaner,
+    QuantileBinner,
     RandomizedResponse,
+    TrainOnKept,
     _frames,
     _report_names,
     make_pipeline,
@@ -1141,3 +1146,40 @@ def test_public_holds_no_epsilon_that_comes_from_the_range_of_the_original(make,
         assert "ε = ∞" in told["verdict"]
     if make is NO_BOUNDS[1]:
         assert any(one.endswith("over the range of the bounds") for one in told["privacy"]["conditions"])
+
+
+UNFITTED = [
+    KAnonymizer(quasi_identifiers="Age"),
+    IntervalBinner({"Age": [30]}),
+    QuantileBinner(columns="Age"),
+    PIICleaner(identifiers="Name"),
+    DistributionImputer({"Pets": "observed"}),
+    FakerSynthesizer({"Name": "name"}),
+    OutlierDropper(columns="Income"),
+    LaplaceNoise(bounds={"Income": (0, 100)}),
+    RandomizedResponse(categories={"Debt": ["yes", "no"]}, epsilon=1.0),
+    ColumnTransformer([("bins", IntervalBinner({"Age": [30]}), ["Age"])]),
+    TrainOnKept(OutlierDropper(columns="Income"), DummyClassifier()),
+]
+
+
+@pytest.mark.parametrize("step", UNFITTED, ids=lambda step: type(step).__name__)
+@pytest.mark.parametrize("hold", [lambda step: step, make_pipeline, lambda step: make_pipeline("passthrough", step)])
+def test_a_pipeline_that_is_not_fitted_is_refused_as_scikit_learn_does(case, step, hold):
+    with pytest.raises(NotFittedError, match="is not fitted yet"):
+        DataSafetyReport(case.table, case.released, pipeline=hold(step), quasi_identifiers=KNOWN)
+
+
+def test_a_step_of_ones_own_that_has_nothing_to_fit_is_no_error(case):
+    class Shout(TransformerMixin, BaseEstimator):
+        def fit(self, X, y=None):
+            return self
+
+        def transform(self, X):
+            return X.assign(Town=X["Town"].str.upper())
+
+    pipeline = make_pipeline(Shout(), IntervalBinner({"Age": [30, 50]}))
+    released = pipeline.fit_transform(case.table)
+    told = DataSafetyReport(case.table, released, pipeline=pipeline, quasi_identifiers=KNOWN).figures
+    assert told["columns"]["by"]["generalised"] == ["Age"]
+    assert told["columns"]["by"]["changed"] == ["Town"]
