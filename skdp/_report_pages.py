@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from skdp._report_columns import HAPPENED
-from skdp._report_figures import Tables
+from skdp._report_tables import Tables
 from skdp._report_texts import CLOSE, OPEN, READINGS, clean, counted, epsilon_of, listed, named, percent, verdict
 
 MISSING_EXTRA = 'A report needs Jinja2 and matplotlib, which are not installed: pip install "skdp[report]"'

@@ -10,7 +10,8 @@ import pandas as pd
 
 from skdp import _frames
 from skdp._report_columns import REAL
-from skdp._report_figures import Tables, associated_columns, association_matrices, class_sizes
+from skdp._report_figures import associated_columns, association_matrices, class_sizes
+from skdp._report_tables import Tables
 from skdp._report_texts import clean
 from skdp.plots import AssociationDisplay, ClassSizeDisplay, ReleaseDisplay, RiskDisplay
 from skdp.plots._drawing import svg

@@ -13,7 +13,8 @@ import numpy as np
 from skdp import _files, _frames
 from skdp._checks import check_columns, check_option, invalid
 from skdp._report_columns import fitted_steps
-from skdp._report_figures import Tables, count, without_original
+from skdp._report_figures import count, without_original
+from skdp._report_tables import Tables
 from skdp._report_texts import clean, plain, verdict
 from skdp.metrics import SCENARIOS, scenario_risks
 

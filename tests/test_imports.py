@@ -29,6 +29,7 @@ LAYERS = [
     {"plots"},
     {"_report_columns", "_report_texts"},
     {"_report_names"},
+    {"_report_tables"},
     {"_report_figures"},
     {"_report_pictures"},
     {"_report_pages"},
