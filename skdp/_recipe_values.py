@@ -314,6 +314,11 @@ def _hierarchy_file(name: str, place: Place) -> pd.DataFrame:
     try:
         text = path.read_text(encoding="utf-8-sig")
         delimiter = ";" if ";" in text.partition("\n")[0] else ","
-        return pd.read_csv(path, sep=delimiter, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        rows = pd.read_csv(path, sep=delimiter, header=None, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except (ValueError, OSError) as error:
         raise place.error(f"the file {name!r} is no CSV file of one row a value, in UTF-8.") from error
+    short = int((rows.iloc[:, -1] == "").sum())  # pandas fills up what a short row lacks
+    if 0 < short < len(rows):
+        lacking = f"{short} row{'s' * (short > 1)} with too few nodes, or with an empty last one"
+        raise place.error(f"the file {name!r} must have rows of one length each (it is ragged). Got {lacking}.")
+    return rows

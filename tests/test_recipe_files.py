@@ -489,3 +489,21 @@ def test_the_recipe_in_the_readme(written):
 def test_the_examples_are_plain_toml():
     for path in RECIPES.glob("*.toml"):
         assert tomllib.loads(path.read_text())["title"]
+
+
+@pytest.mark.parametrize("text", ["4,low,*\n5,*\n6,high,*\n", "4;low;*\n5;*\n6;high;*\n", "4,low,*\n5,*,\n6,high,*\n"])
+def test_a_row_of_a_hierarchy_file_that_is_too_short_is_called_ragged(written, tmp_path, text):
+    """Filled up with an empty root, it was said to have a second root."""
+    (tmp_path / "ages.csv").write_text(text)
+    path = written('[[steps]]\nuse = "KAnonymizer"\nhierarchies.Age = "ages.csv"\n')
+    found = problem(path)
+    assert "steps[1].hierarchies.Age: the file 'ages.csv' must have rows of one length each (it is ragged)." in found
+    assert found.endswith("Got 1 row with too few nodes, or with an empty last one.")
+
+
+def test_a_hierarchy_file_may_end_each_row_with_its_delimiter(written, people, tmp_path):
+    (tmp_path / "towns.csv").write_text("Lima;America;World;\nOslo;Europe;World;\n")
+    path = written(
+        'quasi_identifiers = ["Town"]\n[[steps]]\nuse = "KAnonymizer"\nk = 4\nhierarchies.Town = "towns.csv"\n'
+    )
+    assert len(load(path).fit_transform(people)) == len(people)
