@@ -175,6 +175,11 @@ def l_diversity(
         the table is (c', l)-diverse for every c' above ``c``; lower c is safer, infinite where a class has fewer than
         l values.
 
+    Notes
+    -----
+    In recursive (c, l)-diversity, r1 is the count of the most frequent value, as in the paper; pycanon takes the least
+    frequent, so that its c differs.
+
     References
     ----------
     A. Machanavajjhala, D. Kifer, J. Gehrke, M. Venkitasubramaniam, "l-diversity: privacy beyond k-anonymity", 2007,
