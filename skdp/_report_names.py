@@ -116,10 +116,16 @@ class _Values:
     """A column as numbers, as text, or as both where text spells numbers."""
 
     def __init__(self, frame: Any, name: Any):
-        self.is_number = _frames.kind(frame, name) == "number"
-        parsed = as_parsed(frame, name)
-        self.numbers = None if parsed is None else parsed.to_numpy(dtype=np.float64, na_value=np.nan)
-        texts = pd.Series(spelled(frame, name).to_pylist(), dtype=object)
+        self.is_number, self.numbers = _frames.kind(frame, name) == "number", None
+        if self.is_number and _is_beyond_floats(frame, name):  # objects: other integers that large are text by now
+            cells, self.is_number = (
+                [None if one is None else str(one) for one in frame.get_column(name).to_list()],
+                False,
+            )
+        else:
+            cells, parsed = spelled(frame, name).to_pylist(), as_parsed(frame, name)
+            self.numbers = None if parsed is None else parsed.to_numpy(dtype=np.float64, na_value=np.nan)
+        texts = pd.Series(cells, dtype=object)
         codes, values = pd.factorize(texts)
         hashes = np.append(pd.util.hash_array(np.asarray(values, dtype=object)), np.uint64(0)).astype(np.uint64)
         self.texts, self.missing = hashes[codes], codes == -1
@@ -130,6 +136,12 @@ class _Values:
         """Return the values of both, and where these are missing; None where one is numbers and the other cannot be."""
         values = [one.numbers if self.is_number or other.is_number else one.texts for one in (self, other)]
         return None if any(one is None for one in values) else (*values, self.missing, other.missing)
+
+
+def _is_beyond_floats(frame: Any, name: Any) -> bool:
+    """Whether a column has integers among objects that floats cannot tell apart."""
+    dtype = frame.schema[name]
+    return not dtype.is_numeric() and bool((np.abs(np.nan_to_num(_frames.numbers(frame, name))) >= 2**53).any())
 
 
 def _agree_by_row(rows: np.ndarray) -> Callable:

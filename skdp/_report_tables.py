@@ -65,7 +65,7 @@ class Tables:
 
     def _is_constant(self, name: str) -> bool:
         column = _inspection.described(self.released, name)
-        return column.distinct + bool(column.missing) <= 1
+        return column.distinct + bool(column.missing) == 1 < len(self.released)
 
     def fictitious(self) -> set:
         """Return the columns, by their texts, that a step says it made up."""

@@ -1183,3 +1183,21 @@ def test_a_step_of_ones_own_that_has_nothing_to_fit_is_no_error(case):
     told = DataSafetyReport(case.table, released, pipeline=pipeline, quasi_identifiers=KNOWN).figures
     assert told["columns"]["by"]["generalised"] == ["Age"]
     assert told["columns"]["by"]["changed"] == ["Town"]
+
+
+def test_large_identifiers_under_another_name_are_told_apart():
+    """As integers of 64 bits, with and without a sign, and as the objects of an array."""
+    for numbers in (2**60 + np.arange(60), np.arange(60, dtype="uint64") + 2**63):
+        table = pd.DataFrame({"Card": numbers, "Town": TOWNS * 5})
+        for shift in (0, 1):
+            other = pd.DataFrame({"Number": numbers + numbers.dtype.type(shift), "Town": TOWNS * 5})
+            for released in (other, other.astype({"Number": object})):
+                report = DataSafetyReport(table, released, quasi_identifiers=["Card", "Town"])
+                assert pairs(report) == ({} if shift else {"Number": "Card"})
+
+
+def test_one_record_by_itself_hides_nothing():
+    table = people()[["Age", "Town"]]
+    report = DataSafetyReport(table, renamed(table).head(1).reset_index(drop=True), quasi_identifiers=KNOWN)
+    assert "None of the quasi-identifiers" not in report.verdict
+    assert report.figures["anonymity"]["after"]["k"] == 1
