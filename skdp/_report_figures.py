@@ -405,6 +405,7 @@ def _model(tables: Tables) -> dict:
         return _not_told(f"the target has more than {MOST_CLASSES} classes")
     if in_classes and kind == "number":
         held = [_frames.assign(frame, {target: _frames.texts(frame, target)}) for frame in held]
+    held = _within_trees(held, [name for name in held[0].columns if name != target])
     tree = (DecisionTreeClassifier if in_classes else DecisionTreeRegressor)(min_samples_leaf=20, random_state=0)
     try:
         scores = metrics.train_on_release_test_on_real(*held, target, estimator=tree, cv=3, random_state=0)
@@ -426,6 +427,20 @@ def _with_text_names(frame: Any, names: list) -> Any:
         return frame.select(names)
     texts = [*(f"{names[-1]}_{place}" for place in range(len(names) - 1)), str(names[-1])]
     return _frames.build({text: frame.get_column(name) for text, name in zip(texts, names, strict=True)}, frame)
+
+
+def _within_trees(frames: list, names: list) -> list:
+    """Return tables with numbers beyond float32, which is what trees take, scaled down by a power of two."""
+    for name in names:
+        if any(_frames.kind(frame, name) != "number" for frame in frames):
+            continue
+        columns = [_frames.numbers(frame, name) for frame in frames]
+        largest = max(np.abs(one[np.isfinite(one)]).max(initial=0.0) for one in columns)
+        if largest > np.finfo(np.float32).max:
+            power = -int(np.frexp(largest)[1])
+            scaled = [{name: np.ldexp(one, power)} for one in columns]
+            frames = [_frames.assign(frame, one) for frame, one in zip(frames, scaled, strict=True)]
+    return frames
 
 
 def _most_frequent(frame: Any, target: str) -> float:

@@ -118,10 +118,9 @@ class _Values:
     def __init__(self, frame: Any, name: Any):
         self.is_number, self.numbers = _frames.kind(frame, name) == "number", None
         if self.is_number and _is_beyond_floats(frame, name):  # objects: other integers that large are text by now
-            cells, self.is_number = (
-                [None if one is None else str(one) for one in frame.get_column(name).to_list()],
-                False,
-            )
+            self.is_number = False
+            present = zip(frame.get_column(name).to_list(), ~_frames.missing(frame, name), strict=True)
+            cells = [str(cell) if there else None for cell, there in present]
         else:
             cells, parsed = spelled(frame, name).to_pylist(), as_parsed(frame, name)
             self.numbers = None if parsed is None else parsed.to_numpy(dtype=np.float64, na_value=np.nan)

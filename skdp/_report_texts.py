@@ -255,7 +255,7 @@ def _not_told(hidden: dict, left: list, released: int) -> list[str]:
         f"{'stands' if alone == 1 else 'stand'} alone in what others may know ({listed(left)})."
     ]
     return [
-        *(certain if alone else ()),
+        *(certain if alone and left else ()),
         f"How well records hide is not told: {listed(missing)} {'is' if one else 'are'} not in the released table by "
         f"{'this name' if one else 'these names'}, and {listed(added)} {'was' if single else 'were'} added, which may "
         f"hold {'it under another name' if one else 'them under other names'}.",
