@@ -59,9 +59,6 @@ class NotInChunks(Exception):  # noqa: N818
 def obstacle(pipeline: Pipeline, chunk: pd.DataFrame, *, placed: bool = False) -> str | None:
     """Return why a pipeline has to see a table at once, None where chunks of it do.
 
-    A column of ordered categories is seen at once where a step may drop all rows of one: what was written of chunks
-    that have different categories would not tell their order.
-
     A step works in chunks where it learns nothing from the values (ranges, noise with public bounds), or learns chunk
     by chunk (it has `partial_fit`). What a step draws by a seed depends on which rows of the table these are; and a
     step that learns from columns that another drew has to see the very draws that are released, which a seed alone
@@ -82,9 +79,6 @@ def obstacle(pipeline: Pipeline, chunk: pd.DataFrame, *, placed: bool = False) -
         A sentence.
     """
     columns, drawn = set(chunk.columns), Drawn()
-    if ordered := [name for name, dtype in chunk.dtypes.items() if getattr(dtype, "ordered", False)]:
-        for step in filter(may_drop, (step for _, step in pipeline.steps)):
-            return f"{_kind(step)} may leave a category of {ordered[0]!r} without rows, of which the order is kept"
     for _, step in pipeline.steps:
         kind = _kind(step)
         if reads_genders(step, columns) or hasattr(step, "partial_fit"):
@@ -385,7 +379,7 @@ def released(
         if not drops:
             return arrays
         listed = _frames.listed_categories(_frames.read(table)).items()
-        # ordered ones are labels that a step has made, the same in each chunk
+        # ordered ones are the same in each chunk, or their order would be lost
         strange = {name: own.all - public.get(name, set()) for name, own in listed if not own.ordered}
         return _frames.without_categories(_frames.read(arrays), strange).to_native()
 
