@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
+from sklearn.exceptions import NotFittedError
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import get_tags
 
 from skdp._calibration import GAPS_ARE_PUBLIC
+from skdp._partial import PartialFitMixin
 from skdp.accounting import PrivacyGuarantee, compose
 from skdp.anonymity import KAnonymizer
 from skdp.base import PrivacyTransformer, RowDropperMixin
@@ -107,6 +109,8 @@ def mixed(columns: Iterable[Column], name: str, *, crossed: bool = False) -> Col
 
 def pass_step(step: Any, path: tuple, columns: list[Column], account: Account) -> list[Column]:
     """Return what a single step makes of the columns, charging it to the account."""
+    if isinstance(step, PartialFitMixin) and step.is_collecting:
+        raise NotFittedError(f"{label(step, path)} has collected chunks, and learned nothing yet; call its finish().")
     if isinstance(step, FakerSynthesizer):
         return _pass_synthesizer(step, columns, account)
     if isinstance(step, OutlierDropper | KAnonymizer) and not step.privacy_guarantee_.is_finite:

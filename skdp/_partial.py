@@ -57,6 +57,11 @@ class PartialFitMixin:
         self._collected = chunk if before is None else before.merged(chunk)
         return self
 
+    @property
+    def is_collecting(self) -> bool:
+        """Whether chunks were collected that nothing was learned from yet."""
+        return "_collected" in vars(self)
+
     def merge(self, other):
         """Take over what another step of the same parameters has collected; the other one is left as it is.
 
@@ -80,7 +85,7 @@ class PartialFitMixin:
         if type(other) is not type(self):
             raise ParameterError(f"{type(self).__name__} cannot be merged with a {type(other).__name__}.")
         for step in (self, other):
-            if "_collected" not in vars(step):
+            if not step.is_collecting:
                 raise ValueError(step._forgotten("merge"))
         if joblib.hash(self.get_params(deep=False)) != joblib.hash(other.get_params(deep=False)):
             raise ParameterError(f"Two steps {type(self).__name__} must have the same parameters to be merged.")
@@ -99,7 +104,7 @@ class PartialFitMixin:
         self : object
             The fitted step.
         """
-        if "_collected" in vars(self):
+        if self.is_collecting:
             if not self._collected.rows:
                 raise ValueError(f"{type(self).__name__} has got chunks of 0 rows in all; it needs at least one row.")
             self._learn_collected(self._collected)

@@ -704,3 +704,10 @@ def test_splits_that_take_each_row_once_are_counted_however_they_are_given():
     for cv, draws in [(masks, 2), (tuple(lists), 2), (check_cv(lists), 2), (ShuffleSplit(3), 1), (RepeatedKFold(), 1)]:
         search = GridSearchCV(model(), {"logisticregression__C": [1]}, cv=cv).fit(numbers(), Y)
         assert privacy_guarantee(search).epsilon == 2 * (search.n_splits_ * draws + 1)
+
+
+def test_a_step_that_has_only_collected_chunks_guarantees_nothing_yet():
+    step = masked().partial_fit(people())
+    with pytest.raises(NotFittedError, match=r"OutlierDropper has collected chunks.*call its finish\(\)"):
+        privacy_guarantee(step)
+    assert privacy_guarantee(step.finish()).epsilon == 1
