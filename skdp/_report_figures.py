@@ -11,7 +11,7 @@ from skdp import _frames, _inspection, metrics
 from skdp._report_columns import HAPPENED, REAL, Step
 from skdp._report_tables import Tables
 from skdp.guarantees import privacy_guarantee
-from skdp.noise import _RANGE_IS_OF_THE_DATA
+from skdp.noise import _ALL_ALIKE, _RANGE_IS_OF_THE_DATA
 
 THRESHOLD = 0.2  # risk above which records are counted: a class of fewer than five
 RANGE_NOT_TOLD = (
@@ -87,8 +87,9 @@ def _without_ranges(guarantee: dict) -> dict:
         one if one.endswith("over the range of the bounds") else one.rpartition(", a whole record")[0] or one
         for one in guarantee["conditions"]
     ]
-    hidden = {} if guarantee["epsilon"] is None else {"not_told": RANGE_NOT_TOLD}
-    return guarantee | {"epsilon": None, "conditions": kept} | hidden
+    reasons = [one for one in guarantee["reasons"] if _ALL_ALIKE not in one]  # which tells of the values, too
+    hidden = {} if reasons else {"not_told": RANGE_NOT_TOLD}
+    return guarantee | {"epsilon": None, "reasons": reasons, "conditions": kept} | hidden
 
 
 # Columns

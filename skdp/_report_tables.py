@@ -6,6 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from skdp import _frames, _inspection
+from skdp._arrays import characters_of
 from skdp._report_columns import compared
 from skdp._report_names import recognised
 
@@ -108,4 +109,7 @@ def _is_beyond_metrics(frame: Any, name: str) -> bool:
 def _spelled(frame: Any, name: str) -> pa.Array:
     absent = _frames.missing(frame, name)
     cells = frame.get_column(name).to_list()
-    return pa.array([None if gone else str(cell) for cell, gone in zip(cells, absent, strict=True)], pa.large_string())
+    with characters_of(name):
+        return pa.array(
+            [None if gone else str(cell) for cell, gone in zip(cells, absent, strict=True)], pa.large_string()
+        )
