@@ -241,9 +241,14 @@ def as_parsed(frame: Any, name: str) -> pd.Series | None:
         return pd.Series(frame.get_column(name).to_list(), dtype="Int64")  # exact, as floats would not be
     texts = pd.Series(spelled(frame, name).to_pylist(), dtype=object)
     if _frames.kind(frame, name) == "number":
-        return pd.Series(_frames.numbers(frame, name)).convert_dtypes()
+        return _nullable(pd.Series(_frames.numbers(frame, name)))
     parsed = pd.to_numeric(texts, errors="coerce")
-    return None if (parsed.isna() & texts.notna()).any() else parsed.convert_dtypes()
+    return None if (parsed.isna() & texts.notna()).any() else _nullable(parsed)
+
+
+def _nullable(numbers: pd.Series) -> pd.Series:
+    with np.errstate(invalid="ignore"):  # pandas before 3 casts floats to integers to see whether they are some
+        return numbers.convert_dtypes()
 
 
 def spelled(frame: Any, name: str) -> pa.Array:
