@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from skdp import _arrays, _frames, _levels
-from skdp._calibration import INTEGERS_ARE_PUBLIC
+from skdp._calibration import GAPS_ARE_PUBLIC, INTEGERS_ARE_PUBLIC
 from skdp._checks import check_columns, check_option, invalid
 from skdp._given_distributions import check_kind, conditional, frozen, weighted
 from skdp._inversion import Source
@@ -28,7 +28,6 @@ from skdp.mechanisms import seeded_source
 
 _GROUPS = ()  # names, among what was collected of columns, that of the groups of all `by` columns
 _NO_NOISE = "values and how often they occur are learned from the table, without noise"
-_GAPS_ARE_PUBLIC = "whether a cell is missing is public"
 
 
 @dataclass(frozen=True)
@@ -340,7 +339,7 @@ class DistributionImputer(PartialFitMixin, PrivacyTransformer):
             for column in observed
         }
         in_ranges = any(column not in (self.categories or ()) for column in observed)
-        conditions = (*CONDITIONS, *[INTEGERS_ARE_PUBLIC] * in_ranges, _GAPS_ARE_PUBLIC)
+        conditions = (*CONDITIONS, *[INTEGERS_ARE_PUBLIC] * in_ranges, GAPS_ARE_PUBLIC)
         return learning_guarantee(self, prices, conditions)
 
     def _noise(self, entropy: tuple[int, ...], column) -> Noise:
